@@ -1,0 +1,19 @@
+# Warnings, hardening and sanitizers, in one target that every other one links.
+add_library(connleak_settings INTERFACE)
+target_include_directories(connleak_settings INTERFACE ${PROJECT_SOURCE_DIR})
+target_compile_options(connleak_settings INTERFACE
+    -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast -Wnon-virtual-dtor
+    -Woverloaded-virtual -Wnull-dereference -Wdouble-promotion -Wformat=2)
+option(CONNLEAK_WERROR "Treat warnings as errors" OFF)
+if(CONNLEAK_WERROR)
+    target_compile_options(connleak_settings INTERFACE -Werror)
+endif()
+
+if(CONNLEAK_SANITIZE)
+    target_compile_options(connleak_settings INTERFACE -fsanitize=${CONNLEAK_SANITIZE}
+        -fno-omit-frame-pointer -fno-sanitize-recover=all)
+    target_link_options(connleak_settings INTERFACE -fsanitize=${CONNLEAK_SANITIZE})
+elseif(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
+    target_compile_definitions(connleak_settings INTERFACE _FORTIFY_SOURCE=2)
+    target_compile_options(connleak_settings INTERFACE -fstack-protector-strong)
+endif()

@@ -1,0 +1,243 @@
+// The plain records that every part of connleak speaks in: what was read from the kernel, from /proc and
+// from servers, before anything is concluded from it. No behaviour, no I/O, the standard library alone.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "diagnosis/address.h"
+
+namespace connleak {
+
+// Something that the program could not see. It is part of the result and reaches every output.
+struct Gap {
+    std::string source;  // "proc", "netlink", "redis", "netns", "conntrack" or "snapshot"
+    std::string scope;   // what it is about: "pid 312", "10.0.0.1:6379"
+    std::string error;   // the errno's name, or the server's own words
+    std::string effect;  // what the report lacks because of it, for a person
+    friend bool operator==(const Gap&, const Gap&) = default;
+};
+
+// Inode of the network namespace in nsfs, as `readlink /proc/PID/ns/net` shows it.
+using NetnsId = std::uint64_t;
+
+// ---------------------------------------------------------------- sockets (sock_diag(7))
+
+// TCP states, RFC 9293 section 3.3.2; the numbers are the kernel's (net/tcp_states.h).
+enum class State : std::uint8_t {
+    established = 1,
+    syn_sent = 2,
+    syn_received = 3,  // also TCP_NEW_SYN_RECV (12)
+    fin_wait_1 = 4,
+    fin_wait_2 = 5,
+    time_wait = 6,
+    closed = 7,
+    close_wait = 8,
+    last_ack = 9,
+    listen = 10,
+    closing = 11,
+};
+
+// idiag_timer. The kernel reports one timer of a socket: retransmit and persist hide keepalive.
+enum class TimerKind : std::uint8_t {
+    off = 0,
+    retransmit = 1,  // also RACK and tail loss probes
+    keepalive = 2,   // in FIN-WAIT-2 it is that state's own timeout
+    timewait = 3,
+    persist = 4,  // zero-window probes
+    delack = 5,
+};
+
+struct Timer {
+    TimerKind kind = TimerKind::off;
+    std::uint32_t expires_ms = 0;
+    std::uint32_t retransmits = 0;  // retransmissions, or unanswered keepalive or window probes
+    friend bool operator==(const Timer&, const Timer&) = default;
+};
+
+// The part of struct tcp_info (linux/tcp.h) that means something here. A field that the running kernel is
+// too old to have keeps its 0.
+struct TcpInfo {
+    std::uint32_t last_data_sent_ms = 0;
+    std::uint32_t last_data_received_ms = 0;  // counts from the socket's birth before the first data
+    std::uint32_t last_ack_received_ms = 0;
+    std::uint32_t unacked = 0;  // segments in flight
+    std::uint32_t rtt_us = 0;
+    std::uint32_t total_retransmits = 0;
+    std::uint8_t backoff = 0;
+    std::uint8_t probes = 0;  // keepalive or zero-window probes not answered yet
+    friend bool operator==(const TcpInfo&, const TcpInfo&) = default;
+};
+
+struct Socket {
+    NetnsId netns = 0;
+    Tuple tuple;
+    State state = State::closed;
+    bool ipv6_socket = false;  // AF_INET6, even where the addresses are v4-mapped
+    Timer timer;
+    std::uint32_t inode = 0;  // 0: no descriptor yet (accept queue) or no more (closing states)
+    std::uint32_t uid = 0;
+    std::uint32_t interface = 0;  // idiag_if: bound device, 0 for none
+    std::uint64_t cookie = 0;     // sock_gen_cookie(): unique until the host reboots
+    std::uint64_t cgroup_id = 0;  // INET_DIAG_CGROUP_ID, 0 when the kernel does not tell
+    std::uint32_t rx_queue_bytes = 0;  // of a listener: connections that wait for accept()
+    std::uint32_t tx_queue_bytes = 0;  // of a listener: the backlog's limit
+    std::optional<TcpInfo> info;       // absent for TIME-WAIT and SYN-RECEIVED
+    friend bool operator==(const Socket&, const Socket&) = default;
+};
+
+// ---------------------------------------------------------------- namespaces and their network
+
+struct InterfaceAddress {
+    Address address;
+    std::uint8_t prefix_length = 0;
+    std::uint32_t interface = 0;  // ifindex
+    friend bool operator==(const InterfaceAddress&, const InterfaceAddress&) = default;
+};
+
+// A network device, as RTM_GETLINK tells of it (rtnetlink(7)).
+struct Link {
+    std::uint32_t index = 0;
+    std::string name;
+    std::string kind;                       // IFLA_INFO_KIND: "veth", "bridge", "macvlan"; "" for hardware
+    std::vector<std::uint8_t> hardware_address;
+    std::uint32_t master = 0;               // ifindex of the bridge (or bond, VRF) that it is a port of
+    std::uint32_t peer_index = 0;           // IFLA_LINK: a veth's other end, a macvlan's lower device
+    std::optional<NetnsId> peer_netns;      // namespace of peer_index; absent: not in sight
+    bool up = false;
+    bool loopback = false;
+    bool programmed = false;                // XDP, a clsact or ingress qdisc, tcx: may rewrite packets
+    friend bool operator==(const Link&, const Link&) = default;
+};
+
+// Whether packets can have their addresses rewritten on their way through a namespace.
+enum class Translation : std::uint8_t {
+    none,      // looked, and nothing there translates
+    possible,  // NAT rules, IPVS services, packet programs
+    unknown,   // could not be looked at
+};
+
+struct Namespace {
+    NetnsId id = 0;
+    std::string name;      // "web1" (ip netns), "docker/ab12…", else "" and it is known by a process
+    bool own = false;      // the one that connleak itself runs in
+    bool complete = false;  // socket table, addresses and links were read whole, without an error
+    std::vector<InterfaceAddress> addresses;
+    std::vector<Link> links;
+    Translation translation = Translation::unknown;
+    std::string translation_reason;  // "nft chain nat postrouting", "cannot read nftables: EPERM"
+    bool bridge_translates = false;  // br_netfilter hands bridged packets to this namespace's NAT rules
+    std::uint16_t port_range_low = 0;  // net.ipv4.ip_local_port_range; 0 when unreadable
+    std::uint16_t port_range_high = 0;
+};
+
+// ---------------------------------------------------------------- processes (proc(5))
+
+// A process that holds a descriptor of a socket.
+struct Owner {
+    std::int32_t pid = 0;
+    std::int32_t fd = 0;
+    friend auto operator<=>(const Owner&, const Owner&) = default;
+};
+
+enum class GroupKind : std::uint8_t { php_fpm_pool, unit, container, executable };
+
+struct Process {
+    std::int32_t pid = 0;
+    std::int32_t parent = 0;
+    std::int32_t namespace_pid = 0;  // its pid in its own pid namespace (NSpid's last), else `pid`
+    std::int64_t start_time = 0;     // seconds since the epoch
+    std::string comm;                // raw bytes, can hold anything
+    std::string command;             // arguments joined by blanks, bounded; raw bytes
+    std::string user;                // name, or the number as text
+    std::uint32_t uid = 0;
+    std::string unit;       // systemd unit, "" for none
+    std::string container;  // container id, "" for none
+    NetnsId netns = 0;
+    std::string group;      // what a person calls it: "php-fpm: pool www", "worker.service"
+    GroupKind group_kind = GroupKind::executable;
+    std::optional<std::uint64_t> fd_limit;  // soft RLIMIT_NOFILE
+};
+
+// A PHP-FPM pool as its master's configuration tells it.
+struct FpmPool {
+    std::string name;
+    std::int32_t master_pid = 0;
+    std::int32_t workers = 0;                  // processes with the pool's title
+    std::optional<std::uint32_t> max_children;  // pm.max_children; absent: configuration not readable
+};
+
+// What /proc tells about the holders of sockets.
+struct Processes {
+    std::unordered_map<std::uint32_t, std::vector<Owner>> owners;  // socket inode -> all its owners, sorted
+    std::unordered_map<std::int32_t, Process> by_pid;              // the processes that `owners` names
+    std::vector<FpmPool> pools;
+    std::vector<Gap> gaps;
+    std::uint64_t processes_read = 0;
+};
+
+// ---------------------------------------------------------------- servers
+
+// One row of Redis's CLIENT LIST. A field that this version of the server does not send is absent.
+// Sizes in bytes. Texts are raw bytes from the network.
+struct ServerClient {
+    std::uint64_t id = 0;               // 0 before 2.8.12
+    std::optional<Endpoint> address;    // absent for a unix socket, and for "?:0"
+    std::optional<Endpoint> local_address;  // laddr, since 6.2
+    std::string path;                   // of a unix socket
+    std::string name;
+    std::string flags;
+    std::string user;
+    std::string command;
+    std::string library_name;
+    std::string library_version;
+    std::optional<std::int32_t> fd;     // -1 for a client without a descriptor
+    std::optional<std::int64_t> age_s;
+    std::optional<std::int64_t> idle_s;
+    std::optional<std::int64_t> db;
+    std::optional<std::int64_t> subscriptions;          // sub
+    std::optional<std::int64_t> pattern_subscriptions;  // psub
+    std::optional<std::int64_t> query_buffer_bytes;     // qbuf
+    std::optional<std::int64_t> output_memory_bytes;    // omem
+    std::optional<std::int64_t> total_memory_bytes;     // tot-mem
+};
+
+// Which program answers (or would answer) on the port.
+enum class ServerKind : std::uint8_t { tcp, redis, valkey, keydb, dragonfly };
+
+// What a server said of itself. Every fact can be missing: the rest of the report goes on without it.
+struct ServerAnswer {
+    bool asked = false;
+    bool reachable = false;      // a conversation took place, even one that ended in NOAUTH
+    bool refused_at_limit = false;  // "-ERR max number of clients reached"
+    std::string error;           // what went wrong first, one line; "" for nothing
+    ServerKind kind = ServerKind::redis;
+    std::string version;
+    std::string run_id;          // differs between two servers behind one address
+    std::optional<std::int32_t> process_id;  // in the server's own pid namespace
+    std::optional<std::uint64_t> connected_clients;
+    std::optional<std::uint64_t> blocked_clients;
+    std::optional<std::uint64_t> maxclients;
+    std::optional<std::uint64_t> rejected_connections;
+    std::optional<std::uint64_t> total_connections_received;
+    std::optional<std::uint64_t> uptime_s;
+    std::optional<std::uint64_t> tcp_keepalive_s;  // CONFIG tcp-keepalive
+    std::optional<std::uint64_t> timeout_s;        // CONFIG timeout
+    std::vector<ServerClient> clients;
+    bool clients_complete = false;  // CLIENT LIST was read to its end
+    double client_list_ms = 0;      // what it took, for the server and for us
+    std::uint64_t client_list_bytes = 0;
+    double asking_ms = 0;           // the whole conversation
+    // The program's own connection, to be left out of lists, and to tell whether addresses are translated.
+    std::optional<Tuple> own_connection;       // as our kernel sees it
+    std::optional<std::uint64_t> own_id;       // CLIENT ID (since 5.0), else found by its address
+    std::optional<Endpoint> own_address_seen;  // `addr` of our own row: what the server sees of us
+    std::optional<Endpoint> own_local_seen;    // `laddr` of our own row
+    std::vector<Gap> gaps;
+};
+
+}  // namespace connleak
