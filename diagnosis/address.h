@@ -1,6 +1,6 @@
 // IP addresses and endpoints as values, in one canonical form, so that the two ends of a connection
-// compare equal however the kernel or a server wrote them. A v4-mapped IPv6 address (::ffff:a.b.c.d,
-// RFC 4291 section 2.5.5.2) becomes plain IPv4 on construction.
+// compare equal however the kernel or a server wrote them. A v4-mapped IPv6 address
+// (::ffff:a.b.c.d, RFC 4291 section 2.5.5.2) becomes plain IPv4 on construction.
 #pragma once
 
 #include <array>
@@ -21,7 +21,8 @@ class Address {
   public:
     Address() = default;
 
-    // `bytes` in network order; 4 give IPv4, 16 give IPv6 (or IPv4 when v4-mapped), anything else none.
+    // `bytes` in network order; 4 give IPv4, 16 give IPv6 (or IPv4 when v4-mapped), anything else
+    // none.
     static Address from_bytes(std::span<const std::uint8_t> bytes);
     // Canonical or not, without brackets, port or scope; std::nullopt when it is no address.
     static std::optional<Address> parse(std::string_view text);
@@ -49,7 +50,8 @@ struct Endpoint {
 
     // "10.0.0.1:6379", "[2001:db8::1]:6379"
     [[nodiscard]] std::string text() const;
-    // The form of text(), also with a v6 scope ("%eth0") that is dropped. std::nullopt when it is none.
+    // The form of text(), also with a v6 scope ("%eth0") that is dropped. std::nullopt when it is
+    // none.
     static std::optional<Endpoint> parse(std::string_view text);
 
     friend auto operator<=>(const Endpoint&, const Endpoint&) = default;

@@ -1,5 +1,6 @@
-// The plain records that every part of connleak speaks in: what was read from the kernel, from /proc and
-// from servers, before anything is concluded from it. No behaviour, no I/O, the standard library alone.
+// The plain records that every part of connleak speaks in: what was read from the kernel, from
+// /proc and from servers, before anything is concluded from it. No behaviour, no I/O, the standard
+// library alone.
 #pragma once
 
 #include <array>
@@ -59,11 +60,12 @@ struct Timer {
     friend bool operator==(const Timer&, const Timer&) = default;
 };
 
-// The part of struct tcp_info (linux/tcp.h) that means something here. A field that the running kernel is
-// too old to have keeps its 0.
+// The part of struct tcp_info (linux/tcp.h) that means something here. A field that the running
+// kernel is too old to have keeps its 0.
 struct TcpInfo {
     std::uint32_t last_data_sent_ms = 0;
-    std::uint32_t last_data_received_ms = 0;  // counts from the socket's birth before the first data
+    std::uint32_t last_data_received_ms =
+        0;  // counts from the socket's birth before the first data
     std::uint32_t last_ack_received_ms = 0;
     std::uint32_t unacked = 0;  // segments in flight
     std::uint32_t rtt_us = 0;
@@ -81,9 +83,9 @@ struct Socket {
     Timer timer;
     std::uint32_t inode = 0;  // 0: no descriptor yet (accept queue) or no more (closing states)
     std::uint32_t uid = 0;
-    std::uint32_t interface = 0;  // idiag_if: bound device, 0 for none
-    std::uint64_t cookie = 0;     // sock_gen_cookie(): unique until the host reboots
-    std::uint64_t cgroup_id = 0;  // INET_DIAG_CGROUP_ID, 0 when the kernel does not tell
+    std::uint32_t interface = 0;       // idiag_if: bound device, 0 for none
+    std::uint64_t cookie = 0;          // sock_gen_cookie(): unique until the host reboots
+    std::uint64_t cgroup_id = 0;       // INET_DIAG_CGROUP_ID, 0 when the kernel does not tell
     std::uint32_t rx_queue_bytes = 0;  // of a listener: connections that wait for accept()
     std::uint32_t tx_queue_bytes = 0;  // of a listener: the backlog's limit
     std::optional<TcpInfo> info;       // absent for TIME-WAIT and SYN-RECEIVED
@@ -103,14 +105,14 @@ struct InterfaceAddress {
 struct Link {
     std::uint32_t index = 0;
     std::string name;
-    std::string kind;                       // IFLA_INFO_KIND: "veth", "bridge", "macvlan"; "" for hardware
+    std::string kind;  // IFLA_INFO_KIND: "veth", "bridge", "macvlan"; "" for hardware
     std::vector<std::uint8_t> hardware_address;
-    std::uint32_t master = 0;               // ifindex of the bridge (or bond, VRF) that it is a port of
-    std::uint32_t peer_index = 0;           // IFLA_LINK: a veth's other end, a macvlan's lower device
-    std::optional<NetnsId> peer_netns;      // namespace of peer_index; absent: not in sight
+    std::uint32_t master = 0;           // ifindex of the bridge (or bond, VRF) that it is a port of
+    std::uint32_t peer_index = 0;       // IFLA_LINK: a veth's other end, a macvlan's lower device
+    std::optional<NetnsId> peer_netns;  // namespace of peer_index; absent: not in sight
     bool up = false;
     bool loopback = false;
-    bool programmed = false;                // XDP, a clsact or ingress qdisc, tcx: may rewrite packets
+    bool programmed = false;  // XDP, a clsact or ingress qdisc, tcx: may rewrite packets
     friend bool operator==(const Link&, const Link&) = default;
 };
 
@@ -123,14 +125,15 @@ enum class Translation : std::uint8_t {
 
 struct Namespace {
     NetnsId id = 0;
-    std::string name;      // "web1" (ip netns), "docker/ab12…", else "" and it is known by a process
-    bool own = false;      // the one that connleak itself runs in
+    std::string name;  // "web1" (ip netns), "docker/ab12…", else "" and it is known by a process
+    bool own = false;  // the one that connleak itself runs in
     bool complete = false;  // socket table, addresses and links were read whole, without an error
     std::vector<InterfaceAddress> addresses;
     std::vector<Link> links;
     Translation translation = Translation::unknown;
     std::string translation_reason;  // "nft chain nat postrouting", "cannot read nftables: EPERM"
-    bool bridge_translates = false;  // br_netfilter hands bridged packets to this namespace's NAT rules
+    bool bridge_translates =
+        false;  // br_netfilter hands bridged packets to this namespace's NAT rules
     std::uint16_t port_range_low = 0;  // net.ipv4.ip_local_port_range; 0 when unreadable
     std::uint16_t port_range_high = 0;
 };
@@ -158,7 +161,7 @@ struct Process {
     std::string unit;       // systemd unit, "" for none
     std::string container;  // container id, "" for none
     NetnsId netns = 0;
-    std::string group;      // what a person calls it: "php-fpm: pool www", "worker.service"
+    std::string group;  // what a person calls it: "php-fpm: pool www", "worker.service"
     GroupKind group_kind = GroupKind::executable;
     std::optional<std::uint64_t> fd_limit;  // soft RLIMIT_NOFILE
 };
@@ -167,14 +170,16 @@ struct Process {
 struct FpmPool {
     std::string name;
     std::int32_t master_pid = 0;
-    std::int32_t workers = 0;                  // processes with the pool's title
-    std::optional<std::uint32_t> max_children;  // pm.max_children; absent: configuration not readable
+    std::int32_t workers = 0;  // processes with the pool's title
+    std::optional<std::uint32_t>
+        max_children;  // pm.max_children; absent: configuration not readable
 };
 
 // What /proc tells about the holders of sockets.
 struct Processes {
-    std::unordered_map<std::uint32_t, std::vector<Owner>> owners;  // socket inode -> all its owners, sorted
-    std::unordered_map<std::int32_t, Process> by_pid;              // the processes that `owners` names
+    std::unordered_map<std::uint32_t, std::vector<Owner>>
+        owners;                                        // socket inode -> all its owners, sorted
+    std::unordered_map<std::int32_t, Process> by_pid;  // the processes that `owners` names
     std::vector<FpmPool> pools;
     std::vector<Gap> gaps;
     std::uint64_t processes_read = 0;
@@ -185,17 +190,17 @@ struct Processes {
 // One row of Redis's CLIENT LIST. A field that this version of the server does not send is absent.
 // Sizes in bytes. Texts are raw bytes from the network.
 struct ServerClient {
-    std::uint64_t id = 0;               // 0 before 2.8.12
-    std::optional<Endpoint> address;    // absent for a unix socket, and for "?:0"
+    std::uint64_t id = 0;                   // 0 before 2.8.12
+    std::optional<Endpoint> address;        // absent for a unix socket, and for "?:0"
     std::optional<Endpoint> local_address;  // laddr, since 6.2
-    std::string path;                   // of a unix socket
+    std::string path;                       // of a unix socket
     std::string name;
     std::string flags;
     std::string user;
     std::string command;
     std::string library_name;
     std::string library_version;
-    std::optional<std::int32_t> fd;     // -1 for a client without a descriptor
+    std::optional<std::int32_t> fd;  // -1 for a client without a descriptor
     std::optional<std::int64_t> age_s;
     std::optional<std::int64_t> idle_s;
     std::optional<std::int64_t> db;
@@ -209,15 +214,16 @@ struct ServerClient {
 // Which program answers (or would answer) on the port.
 enum class ServerKind : std::uint8_t { tcp, redis, valkey, keydb, dragonfly };
 
-// What a server said of itself. Every fact can be missing: the rest of the report goes on without it.
+// What a server said of itself. Every fact can be missing: the rest of the report goes on without
+// it.
 struct ServerAnswer {
     bool asked = false;
-    bool reachable = false;      // a conversation took place, even one that ended in NOAUTH
+    bool reachable = false;         // a conversation took place, even one that ended in NOAUTH
     bool refused_at_limit = false;  // "-ERR max number of clients reached"
-    std::string error;           // what went wrong first, one line; "" for nothing
+    std::string error;              // what went wrong first, one line; "" for nothing
     ServerKind kind = ServerKind::redis;
     std::string version;
-    std::string run_id;          // differs between two servers behind one address
+    std::string run_id;                      // differs between two servers behind one address
     std::optional<std::int32_t> process_id;  // in the server's own pid namespace
     std::optional<std::uint64_t> connected_clients;
     std::optional<std::uint64_t> blocked_clients;
@@ -231,12 +237,37 @@ struct ServerAnswer {
     bool clients_complete = false;  // CLIENT LIST was read to its end
     double client_list_ms = 0;      // what it took, for the server and for us
     std::uint64_t client_list_bytes = 0;
-    double asking_ms = 0;           // the whole conversation
-    // The program's own connection, to be left out of lists, and to tell whether addresses are translated.
+    double asking_ms = 0;  // the whole conversation
+    // The program's own connection, to be left out of lists, and to tell whether addresses are
+    // translated.
     std::optional<Tuple> own_connection;       // as our kernel sees it
     std::optional<std::uint64_t> own_id;       // CLIENT ID (since 5.0), else found by its address
     std::optional<Endpoint> own_address_seen;  // `addr` of our own row: what the server sees of us
     std::optional<Endpoint> own_local_seen;    // `laddr` of our own row
+    std::vector<Gap> gaps;
+};
+
+// A service that the report is about: found by its listening socket, named as a TARGET, or known
+// only from the connections that local processes hold to it.
+struct Server {
+    ServerKind kind = ServerKind::redis;
+    Endpoint endpoint;                // how the report names it
+    std::string path;                 // when it was reached by a Unix socket
+    std::optional<NetnsId> netns;     // absent: the server is out of sight
+    std::optional<std::int32_t> pid;  // of the listening process
+    std::vector<Endpoint>
+        listening;  // its listening sockets in `netns`; 0.0.0.0 and :: are any address
+    std::optional<std::uint64_t> fd_limit;  // soft RLIMIT_NOFILE of `pid`
+    std::optional<NetnsId> asked_from;      // the namespace that our own connection was opened in
+    ServerAnswer answer;
+};
+
+// Everything that one run read, before anything is concluded.
+struct Sample {
+    std::vector<Namespace> namespaces;
+    std::vector<Socket> sockets;  // of all namespaces, on the ports of interest, without LISTEN
+    Processes processes;
+    std::vector<Server> servers;
     std::vector<Gap> gaps;
 };
 

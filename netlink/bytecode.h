@@ -1,5 +1,5 @@
-// sock_diag's filter language (INET_DIAG_REQ_BYTECODE): small programs that the kernel runs on each socket
-// before it sends it.
+// sock_diag's filter language (INET_DIAG_REQ_BYTECODE): small programs that the kernel runs on each
+// socket before it sends it.
 #pragma once
 
 #include <cstdint>
@@ -7,8 +7,8 @@
 
 namespace connleak::netlink {
 
-// A program that accepts sockets whose local or remote port is one of `ports`. Empty when there are none or
-// too many for the offsets of the bytecode: then nothing is filtered in the kernel.
+// A program that accepts sockets whose local or remote port is one of `ports`. Empty when there are
+// none or too many for the offsets of the bytecode: then nothing is filtered in the kernel.
 std::vector<std::uint8_t> compile_port_filter(const std::vector<std::uint16_t>& ports);
 
 }  // namespace connleak::netlink

@@ -1,9 +1,10 @@
-// The kernel's TCP socket tables through sock_diag(7): dumps with a port filter that the kernel itself
-// evaluates, and exact lookups of one connection.
+// The kernel's TCP socket tables through sock_diag(7): dumps with a port filter that the kernel
+// itself evaluates, and exact lookups of one connection.
 #pragma once
 
 #include <cstdint>
 #include <expected>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,19 +22,23 @@ struct Error {
 struct SocketQuery {
     std::uint32_t states = 0xffffffff;  // bit 1 << State; all by default
     // Sockets whose local or remote port is one of these; empty: every socket.
-    std::vector<std::uint16_t> ports;
+    std::vector<std::uint16_t> ports = {};
     bool with_info = true;  // tcp_info; without it a dump is about a third of the size
 };
 
-constexpr std::uint32_t state_bit(State state) { return 1U << static_cast<unsigned>(state); }
+constexpr std::uint32_t state_bit(State state) {
+    return 1U << static_cast<unsigned>(state);
+}
 
 struct Dump {
     std::vector<Socket> sockets;  // each once (by cookie)
-    std::optional<Error> error;   // the dump broke off or was refused: `sockets` is not the whole table
+    std::optional<Error>
+        error;  // the dump broke off or was refused: `sockets` is not the whole table
 };
 
 // The socket tables of one namespace. Holds one netlink socket that was opened in it, so that every
-// question after open() may come from any thread, but from one at a time. Every read has a time limit.
+// question after open() may come from any thread, but from one at a time. Every read has a time
+// limit.
 class SocketTable {
   public:
     static std::expected<SocketTable, Error> open(const Netns& netns);
@@ -41,19 +46,20 @@ class SocketTable {
     SocketTable& operator=(SocketTable&&) noexcept;
     ~SocketTable();
 
-    // IPv4 and IPv6. A dump is not a snapshot: under churn the kernel can leave out sockets that live.
+    // IPv4 and IPv6. A dump is not a snapshot: under churn the kernel can leave out sockets that
+    // live.
     [[nodiscard]] Dump dump(const SocketQuery& query);
 
     // The socket with exactly this tuple, in any state but LISTEN; also one that is bound to one of
-    // `interfaces` (SO_BINDTODEVICE, VRF), which the kernel finds only when asked with that ifindex.
-    // std::nullopt: the kernel has none. Works without privileges.
+    // `interfaces` (SO_BINDTODEVICE, VRF), which the kernel finds only when asked with that
+    // ifindex. std::nullopt: the kernel has none. Works without privileges.
     [[nodiscard]] std::expected<std::optional<Socket>, Error> lookup(
         const Tuple& tuple, const std::vector<std::uint32_t>& interfaces);
 
   private:
     struct Impl;
-    explicit SocketTable(Impl* impl);
-    Impl* impl_;
+    explicit SocketTable(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace connleak::netlink

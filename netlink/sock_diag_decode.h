@@ -1,5 +1,5 @@
-// Bytes of sock_diag replies to records, apart from the transport, so that captured, cut off and hostile
-// bytes reach it without a kernel.
+// Bytes of sock_diag replies to records, apart from the transport, so that captured, cut off and
+// hostile bytes reach it without a kernel.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
-// A conversation with a Redis-compatible server through hiredis: INFO, CONFIG GET, CLIENT LIST, in that
-// order, every read bounded in bytes and in time. A server that refuses, hangs, breaks off or talks garbage
-// leaves an answer with gaps, never an exception.
+// A conversation with a Redis-compatible server through hiredis: INFO, CONFIG GET, CLIENT LIST, in
+// that order, every read bounded in bytes and in time. A server that refuses, hangs, breaks off or
+// talks garbage leaves an answer with gaps, never an exception.
 #pragma once
 
 #include <chrono>
@@ -25,8 +25,8 @@ struct RedisLimits {
     std::uint64_t bytes = 256ULL << 20;      // of one reply
 };
 
-// Opens a TCP socket of the family (AF_INET, AF_INET6) or a Unix one; -1 and errno on failure. Lets the
-// caller open it inside the server's network namespace.
+// Opens a TCP socket of the family (AF_INET, AF_INET6) or a Unix one; -1 and errno on failure. Lets
+// the caller open it inside the server's network namespace.
 using OpenSocket = std::function<int(int family)>;
 
 class RedisConversation {
@@ -37,16 +37,16 @@ class RedisConversation {
     RedisConversation& operator=(RedisConversation&&) noexcept;
     ~RedisConversation();  // closes with a reset, so that no TIME-WAIT is left behind
 
-    // Connects, logs in and asks everything. Never throws for what the server or the network does. The
-    // connection stays open for the second look.
+    // Connects, logs in and asks everything. Never throws for what the server or the network does.
+    // The connection stays open for the second look.
     ServerAnswer ask(const Endpoint& server, const OpenSocket& open_socket);
     ServerAnswer ask_unix(const std::string& path, const OpenSocket& open_socket);
 
     // CLIENT LIST again on the same connection. std::nullopt when it could not be had whole.
     std::optional<std::vector<ServerClient>> clients_again();
 
-    // Opens a second connection and tells the run_id of the server that answers there: two servers behind
-    // one address are told apart by it. "" when it could not be had.
+    // Opens a second connection and tells the run_id of the server that answers there: two servers
+    // behind one address are told apart by it. "" when it could not be had.
     std::string run_id_again();
 
   private:

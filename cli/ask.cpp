@@ -1,0 +1,149 @@
+#include "cli/ask.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "diagnosis/findings.h"
+#include "diagnosis/join.h"
+
+namespace connleak::cli {
+
+namespace {
+
+constexpr std::size_t asked_at_once = 8;
+
+// Where to connect to a server, the likeliest first. Loopback where it listens there: protected
+// mode lets nobody else in.
+std::vector<Endpoint> ways_to(const Session& session, const Server& server) {
+    std::vector<Endpoint> ways;
+    const auto add = [&](const Endpoint& end) {
+        if (end.address.is_unspecified() || end.address.is_link_local()) return;
+        if (std::ranges::find(ways, end) == ways.end()) ways.push_back(end);
+    };
+    if (server.listening.empty()) {
+        add(server.endpoint);
+        return ways;
+    }
+    std::vector<std::uint16_t> ports{server.endpoint.port};
+    for (const Endpoint& end : server.listening)
+        if (std::ranges::find(ports, end.port) == ports.end()) ports.push_back(end.port);
+    const Namespace* place = server.netns ? session.network(*server.netns) : nullptr;
+    for (const std::uint16_t port : ports) {
+        for (const char* loopback : {"127.0.0.1", "::1"}) {
+            const Endpoint end{*Address::parse(loopback), port};
+            if (listens_on(server, end)) add(end);
+        }
+        if (server.endpoint.port == port) add(server.endpoint);
+        for (const Endpoint& end : server.listening)
+            if (end.port == port) add(end);
+        if (place == nullptr) continue;
+        for (const InterfaceAddress& own : place->addresses)
+            if (listens_on(server, {own.address, port})) add({own.address, port});
+    }
+    return ways;
+}
+
+// Whether another address or port of the same server may do better: not where it answered, refused
+// for its limit, or already took all the time there is.
+bool worth_another_try(const ServerAnswer& answer) {
+    return !answer.reachable && !answer.refused_at_limit &&
+           answer.error.find("no answer") == std::string::npos;
+}
+
+struct Asked {
+    std::unique_ptr<probes::RedisConversation> conversation;
+    ServerAnswer answer;
+};
+
+Asked ask_one(const Session& session, const Server& server,
+              const probes::Credentials& credentials) {
+    const netlink::Netns* chosen = server.netns ? session.netns(*server.netns) : nullptr;
+    const netlink::Netns& place = chosen != nullptr ? *chosen : session.home();
+    const probes::OpenSocket open_socket = [&place](int family) {
+        int descriptor = -1;
+        int error = 0;
+        const int entered = place.run([&] {
+            descriptor = ::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+            error = errno;
+        });
+        errno = entered != 0 ? entered : error;
+        return descriptor;
+    };
+    const auto step = session.options().connect_timeout;
+    const auto deadline = std::chrono::steady_clock::now() + 4 * step;
+    const auto limits = [&] {
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+            deadline - std::chrono::steady_clock::now());
+        return probes::RedisLimits{.step = std::min(step, left), .total = left};
+    };
+    const std::string scope = server.path.empty() ? server.endpoint.text() : server.path;
+
+    Asked asked;
+    const auto ask = [&](const auto& put) {
+        asked.conversation =
+            std::make_unique<probes::RedisConversation>(scope, credentials, limits());
+        asked.answer = put(*asked.conversation);
+    };
+    if (!server.path.empty()) {
+        ask([&](auto& conversation) { return conversation.ask_unix(server.path, open_socket); });
+        return asked;
+    }
+    for (const Endpoint& end : ways_to(session, server)) {
+        if (std::chrono::steady_clock::now() >= deadline) break;
+        Asked before = std::exchange(asked, {});
+        ask([&](auto& conversation) { return conversation.ask(end, open_socket); });
+        // The first failure is the one to report: it is of the address that the server is named by.
+        if (worth_another_try(asked.answer) && before.conversation != nullptr)
+            asked = std::move(before);
+        if (!worth_another_try(asked.answer)) break;
+    }
+    return asked;
+}
+
+}  // namespace
+
+void ask_servers(Session& session, const std::string& password) {
+    Sample& sample = session.sample();
+    session.conversations.resize(sample.servers.size());
+    const auto& targets = session.options().targets;
+    std::vector<std::size_t> to_ask;
+    for (std::size_t at = 0; at < sample.servers.size(); ++at)
+        if (sample.servers[at].kind != ServerKind::tcp) to_ask.push_back(at);
+
+    std::vector<Asked> answers(sample.servers.size());
+    std::atomic<std::size_t> next = 0;
+    const auto work = [&] {
+        for (std::size_t at = next++; at < to_ask.size(); at = next++) {
+            const Server& server = sample.servers[to_ask[at]];
+            probes::Credentials credentials{.user = session.options().user, .password = password};
+            for (const Target& target : targets)
+                if (!target.user.empty() && target.port == server.endpoint.port)
+                    credentials.user = target.user;
+            answers[to_ask[at]] = ask_one(session, server, credentials);
+        }
+    };
+    std::vector<std::jthread> threads;
+    for (std::size_t at = 1; at < std::min(asked_at_once, to_ask.size()); ++at)
+        threads.emplace_back(work);
+    work();
+    threads.clear();
+
+    for (const std::size_t at : to_ask) {
+        Server& server = sample.servers[at];
+        session.conversations[at] = std::move(answers[at].conversation);
+        server.answer = std::move(answers[at].answer);
+        if (!server.answer.version.empty()) server.kind = server.answer.kind;
+        server.asked_from = server.netns ? *server.netns : session.home().id();
+        session.redis_ms += server.answer.asking_ms;
+        std::ranges::move(server.answer.gaps, std::back_inserter(sample.gaps));
+        server.answer.gaps.clear();
+    }
+}
+
+}  // namespace connleak::cli

@@ -1,0 +1,71 @@
+#include "cli/collect.h"
+
+#include <algorithm>
+#include <iterator>
+#include <unordered_set>
+
+#include "cli/ask.h"
+#include "cli/discover.h"
+#include "diagnosis/join.h"
+#include "probes/processes.h"
+
+namespace connleak::cli {
+
+namespace {
+
+// Of several processes that hold the listening socket (a forked child has a copy) the one that is
+// nobody's child among them.
+void name_listening_process(Server& server, const std::vector<Socket>& listeners,
+                            const Processes& processes) {
+    for (const Socket& socket : listeners) {
+        if (socket.netns != server.netns ||
+            std::ranges::find(server.listening, socket.tuple.local) == server.listening.end())
+            continue;
+        const auto owners = processes.owners.find(socket.inode);
+        if (owners == processes.owners.end() || server.pid) continue;
+        for (const Owner& owner : owners->second) {
+            const auto process = processes.by_pid.find(owner.pid);
+            if (process == processes.by_pid.end()) continue;
+            const bool child = std::ranges::any_of(owners->second, [&](const Owner& other) {
+                return other.pid != owner.pid && other.pid == process->second.parent;
+            });
+            if (!child) server.pid = owner.pid;
+        }
+    }
+    if (!server.pid) return;
+    const auto process = processes.by_pid.find(*server.pid);
+    if (process != processes.by_pid.end()) server.fd_limit = process->second.fd_limit;
+}
+
+}  // namespace
+
+std::optional<std::string> collect(Session& session, const std::string& password) {
+    if (auto wrong = discover_servers(session)) return wrong;
+    ask_servers(session, password);
+
+    Sample& sample = session.sample();
+    const std::vector<std::uint16_t> ports = ports_of_interest(session);
+    netlink::SocketQuery query;
+    query.states = ~netlink::state_bit(State::listen);
+    query.ports = ports;
+    if (!ports.empty()) sample.sockets = session.dump(query);
+    discover_remote_servers(session);
+
+    netlink::SocketQuery listening;
+    listening.states = netlink::state_bit(State::listen);
+    listening.ports = ports;
+    listening.with_info = false;
+    const std::vector<Socket> listeners = session.dump(listening);
+    std::unordered_set<std::uint32_t> inodes;
+    for (const Socket& socket : sample.sockets) inodes.insert(socket.inode);
+    for (const Socket& socket : listeners) inodes.insert(socket.inode);
+    inodes.erase(0);
+    sample.processes = probes::read_processes(inodes);
+    std::ranges::move(sample.processes.gaps, std::back_inserter(sample.gaps));
+    sample.processes.gaps.clear();
+    for (Server& server : sample.servers)
+        name_listening_process(server, listeners, sample.processes);
+    return std::nullopt;
+}
+
+}  // namespace connleak::cli

@@ -1,0 +1,299 @@
+#include "cli/discover.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <iterator>
+#include <map>
+#include <set>
+#include <tuple>
+#include <unordered_set>
+
+#include "cli/resolve.h"
+#include "diagnosis/join.h"
+#include "probes/redis_processes.h"
+
+namespace connleak::cli {
+
+namespace {
+
+constexpr std::uint16_t redis_port = 6379;
+// Redis Cluster's bus listens this much above the service port (cluster-port, default).
+constexpr int cluster_bus_offset = 10000;
+
+std::vector<std::uint16_t> default_ports(const Options& options) {
+    std::vector<std::uint16_t> ports{redis_port};
+    std::ranges::copy(options.ports, std::back_inserter(ports));
+    return ports;
+}
+
+bool contains(const std::vector<std::uint16_t>& ports, std::uint16_t port) {
+    return std::ranges::find(ports, port) != ports.end();
+}
+
+// How the report names a server by its listening sockets: what others can reach it by, the usual
+// port first.
+Endpoint best_name(const std::vector<Endpoint>& listening) {
+    const auto rank = [](const Endpoint& end) {
+        return std::tuple(end.port != redis_port, end.port, end.address.is_loopback(),
+                          end.address.family() != Family::ipv4, end.address);
+    };
+    return *std::ranges::min_element(listening, {}, rank);
+}
+
+void drop_cluster_bus(std::vector<Endpoint>& listening) {
+    std::set<int> ports;
+    for (const Endpoint& end : listening) ports.insert(end.port);
+    std::erase_if(listening, [&](const Endpoint& end) {
+        return ports.contains(end.port - cluster_bus_offset);
+    });
+}
+
+class Discovery {
+  public:
+    explicit Discovery(Session& session) : session_(session) {
+        netlink::SocketQuery query;
+        query.states = netlink::state_bit(State::listen);
+        query.with_info = false;
+        listeners_ = session.dump(query);
+        std::unordered_set<std::uint32_t> inodes;
+        for (const Socket& socket : listeners_) inodes.insert(socket.inode);
+        processes_ = probes::find_redis_processes(inodes);
+    }
+
+    // Every Redis-compatible process of which a listening socket is in sight.
+    void add_local() {
+        bool hidden = false;
+        for (const probes::RedisProcess& process : processes_) {
+            hidden |= process.hidden;
+            add_process(process);
+        }
+        const auto named = session_.options().ports;
+        for (const Socket& socket : listeners_) {
+            const std::uint16_t port = socket.tuple.local.port;
+            // Whose name is hidden may still be a Redis, where one listens by custom.
+            if (contains(named, port) || (port == redis_port && (hidden || unseen(socket))))
+                add_listener(socket, Protocol::redis);
+        }
+    }
+
+    std::optional<std::string> add_target(const Target& target) {
+        if (!target.path.empty()) return add_unix(target);
+        std::vector<Address> addresses;
+        if (!target.host.empty()) {
+            auto resolved = resolve(target.host, session_.options().connect_timeout);
+            if (!resolved) return "TARGET '" + target.text + "': " + resolved.error();
+            addresses = std::move(*resolved);
+        }
+        const std::size_t before = session_.sample().servers.size();
+        bool listens = false;
+        for (const bool at_home : {true, false}) {
+            for (const Socket& socket : listeners_) {
+                if ((socket.netns == session_.home().id()) != at_home) continue;
+                listens |= add_if_meant(socket, target, addresses);
+            }
+            // A host's own address, and loopback above all, means the namespace we are in.
+            if (listens && !addresses.empty()) break;
+        }
+        if (listens) return std::nullopt;
+        Server server;
+        server.kind = target.protocol == Protocol::tcp ? ServerKind::tcp : ServerKind::redis;
+        const Address fallback = *Address::parse("127.0.0.1");
+        server.endpoint = {addresses.empty() ? fallback : addresses.front(), target.port};
+        server.netns = only_owner(server.endpoint.address);
+        if (session_.sample().servers.size() == before) add(std::move(server));
+        return std::nullopt;
+    }
+
+  private:
+    // No process that may be read holds it; asked only about few sockets, so a plain search is
+    // enough.
+    [[nodiscard]] bool unseen(const Socket& socket) const {
+        return socket.uid != ::geteuid() && ::geteuid() != 0;
+    }
+
+    [[nodiscard]] std::optional<NetnsId> only_owner(const Address& address) const {
+        if (address.is_loopback()) return session_.home().id();
+        std::optional<NetnsId> owner;
+        for (const Namespace& place : session_.sample().namespaces) {
+            if (std::ranges::find(place.addresses, address, &InterfaceAddress::address) ==
+                place.addresses.end())
+                continue;
+            if (owner) return std::nullopt;
+            owner = place.id;
+        }
+        return owner;
+    }
+
+    void add(Server server) {
+        auto& servers = session_.sample().servers;
+        const bool known = std::ranges::any_of(servers, [&](const Server& other) {
+            return other.netns == server.netns && other.endpoint == server.endpoint &&
+                   other.path == server.path;
+        });
+        if (!known) servers.push_back(std::move(server));
+    }
+
+    // One process is one server, on however many ports (plain and TLS) and addresses it listens.
+    Server* add_process(const probes::RedisProcess& process) {
+        Server server;
+        server.kind = process.kind;
+        server.pid = process.pid;
+        for (const Socket& socket : listeners_) {
+            const bool held =
+                std::ranges::find(process.listeners, socket.inode) != process.listeners.end();
+            const bool titled = process.hidden && process.title_port == socket.tuple.local.port &&
+                                (process.netns == 0 || process.netns == socket.netns);
+            if (!held && !titled) continue;
+            server.netns = socket.netns;
+            server.listening.push_back(socket.tuple.local);
+        }
+        drop_cluster_bus(server.listening);
+        if (server.listening.empty()) return nullptr;
+        server.endpoint = best_name(server.listening);
+        auto& servers = session_.sample().servers;
+        const auto known = std::ranges::find(servers, server.pid, &Server::pid);
+        if (known != servers.end()) return &*known;
+        servers.push_back(std::move(server));
+        return &servers.back();
+    }
+
+    // A listening socket of which only the port is known. All of its addresses are one server.
+    Server* add_listener(const Socket& socket, Protocol protocol) {
+        auto& servers = session_.sample().servers;
+        for (Server& server : servers) {
+            if (server.netns == socket.netns && listens_on(server, socket.tuple.local))
+                return &server;
+        }
+        Server server;
+        server.kind = protocol == Protocol::tcp ? ServerKind::tcp : ServerKind::redis;
+        server.netns = socket.netns;
+        for (const Socket& other : listeners_) {
+            if (other.netns == socket.netns && other.tuple.local.port == socket.tuple.local.port &&
+                other.uid == socket.uid)
+                server.listening.push_back(other.tuple.local);
+        }
+        server.endpoint = best_name(server.listening);
+        servers.push_back(std::move(server));
+        return &servers.back();
+    }
+
+    bool add_if_meant(const Socket& socket, const Target& target,
+                      const std::vector<Address>& addresses) {
+        const Endpoint& local = socket.tuple.local;
+        if (local.port != target.port) return false;
+        const Address* meant = nullptr;
+        for (const Address& address : addresses) {
+            if (reaches(socket, address)) meant = &address;
+        }
+        if (!addresses.empty() && meant == nullptr) return false;
+
+        Server* server = nullptr;
+        if (target.protocol == Protocol::redis) {
+            for (const probes::RedisProcess& process : processes_) {
+                if (std::ranges::find(process.listeners, socket.inode) != process.listeners.end())
+                    server = add_process(process);
+            }
+        }
+        if (server == nullptr) server = add_listener(socket, target.protocol);
+        if (meant != nullptr) server->endpoint = {*meant, target.port};
+        if (server->endpoint.port != target.port) server->endpoint = local;
+        return true;
+    }
+
+    [[nodiscard]] bool reaches(const Socket& socket, const Address& address) const {
+        const Address& bound = socket.tuple.local.address;
+        if (bound == address) return !address.is_loopback() || socket.netns == session_.home().id();
+        if (!bound.is_unspecified()) return false;
+        if (bound.family() == Family::ipv4 && address.family() != Family::ipv4) return false;
+        if (address.is_loopback()) return socket.netns == session_.home().id();
+        const Namespace* place = session_.network(socket.netns);
+        return place != nullptr &&
+               std::ranges::find(place->addresses, address, &InterfaceAddress::address) !=
+                   place->addresses.end();
+    }
+
+    // Reached by path; which process it is, its answer tells.
+    std::optional<std::string> add_unix(const Target& target) {
+        Server server;
+        server.path = target.path;
+        server.netns = session_.home().id();
+        add(std::move(server));
+        return std::nullopt;
+    }
+
+    Session& session_;
+    std::vector<Socket> listeners_;
+    std::vector<probes::RedisProcess> processes_;
+};
+
+}  // namespace
+
+std::optional<std::string> discover_servers(Session& session) {
+    Discovery discovery(session);
+    if (session.options().targets.empty()) {
+        discovery.add_local();
+        return std::nullopt;
+    }
+    for (const Target& target : session.options().targets) {
+        if (auto wrong = discovery.add_target(target)) return wrong;
+    }
+    return std::nullopt;
+}
+
+std::vector<std::uint16_t> ports_of_interest(const Session& session) {
+    std::set<std::uint16_t> ports;
+    const Options& options = session.options();
+    if (options.targets.empty()) {
+        for (const std::uint16_t port : default_ports(options)) ports.insert(port);
+    }
+    for (const Server& server : session.sample().servers) {
+        if (server.endpoint.port != 0) ports.insert(server.endpoint.port);
+        for (const Endpoint& end : server.listening) ports.insert(end.port);
+    }
+    return {ports.begin(), ports.end()};
+}
+
+void discover_remote_servers(Session& session) {
+    if (!session.options().targets.empty()) return;
+    Sample& sample = session.sample();
+    const auto ports = default_ports(session.options());
+    const std::size_t local = sample.servers.size();
+    std::map<std::pair<Endpoint, NetnsId>, Server> remote;
+    for (const Socket& socket : sample.sockets) {
+        const Endpoint& end = socket.tuple.remote;
+        if (!contains(ports, end.port)) continue;
+        if (socket.state != State::established && socket.state != State::close_wait &&
+            socket.state != State::syn_sent)
+            continue;
+        std::vector<NetnsId> owners;
+        const Namespace* here = session.network(socket.netns);
+        const auto owns = [&](const Namespace& place) {
+            return std::ranges::find(place.addresses, end.address, &InterfaceAddress::address) !=
+                   place.addresses.end();
+        };
+        if (end.address.is_loopback() || (here != nullptr && owns(*here))) {
+            owners.push_back(socket.netns);
+        } else {
+            for (const Namespace& place : sample.namespaces)
+                if (owns(place)) owners.push_back(place.id);
+        }
+        const bool known = std::ranges::any_of(
+            sample.servers.begin(), sample.servers.begin() + static_cast<std::ptrdiff_t>(local),
+            [&](const Server& server) {
+                return (server.netns && std::ranges::find(owners, *server.netns) != owners.end() &&
+                        listens_on(server, end)) ||
+                       (server.netns == socket.netns && listens_on(server, socket.tuple.local));
+            });
+        if (known) continue;
+        Server server;
+        server.endpoint = end;
+        if (owners.size() == 1) server.netns = owners.front();
+        // One loopback address is another host in every namespace, others are the same server from
+        // all.
+        remote.try_emplace({end, end.address.is_loopback() ? socket.netns : 0}, std::move(server));
+    }
+    for (auto& [key, server] : remote) sample.servers.push_back(std::move(server));
+}
+
+}  // namespace connleak::cli

@@ -1,0 +1,104 @@
+#include "cli/kernel_witness.h"
+
+#include <algorithm>
+#include <thread>
+
+#include "netlink/network.h"
+
+namespace connleak::cli {
+
+namespace {
+
+// A FIN or a reset that was sent when the first look was taken has arrived by then, on any network
+// where both hosts can be in sight.
+constexpr std::chrono::milliseconds settling{100};
+
+// A connection that a translator rewrites has one of these states on its other end while it lives.
+constexpr std::uint32_t living_states =
+    netlink::state_bit(State::established) | netlink::state_bit(State::syn_sent) |
+    netlink::state_bit(State::fin_wait_1) | netlink::state_bit(State::fin_wait_2) |
+    netlink::state_bit(State::closing);
+
+}  // namespace
+
+void KernelWitness::settle() {
+    std::this_thread::sleep_for(settling);
+}
+
+Witness::Look KernelWitness::look(NetnsId netns, const Tuple& tuple) {
+    netlink::SocketTable* table = session_.table(netns);
+    if (table == nullptr) return {};
+    std::vector<std::uint32_t> interfaces;
+    if (const Namespace* network = session_.network(netns))
+        for (const Link& link : network->links) interfaces.push_back(link.index);
+    auto found = table->lookup(tuple, interfaces);
+    if (!found) return {};
+    return {.known = true, .socket = std::move(*found)};
+}
+
+std::optional<bool> KernelWitness::holds_local_end(NetnsId netns, const Endpoint& local) {
+    auto [entry, first] = local_ends_.try_emplace(netns);
+    netlink::SocketTable* table = session_.table(netns);
+    if (first && table != nullptr) {
+        // Twice, because a dump can miss a socket: one that both lack is not there.
+        std::unordered_set<Endpoint> ends;
+        bool whole = true;
+        for (int round = 0; round < 2 && whole; ++round) {
+            const netlink::Dump dump =
+                table->dump({.states = living_states, .ports = {}, .with_info = false});
+            whole = !dump.error;
+            session_.sockets_read += dump.sockets.size();
+            for (const Socket& socket : dump.sockets) ends.insert(socket.tuple.local);
+        }
+        if (whole) entry->second = std::move(ends);
+    }
+    if (!entry->second) return std::nullopt;
+    return entry->second->contains(local);
+}
+
+std::optional<bool> KernelWitness::listed(std::size_t server, const Endpoint& client) {
+    auto [entry, first] = lists_.try_emplace(server);
+    if (first && server < session_.conversations.size() &&
+        session_.conversations[server] != nullptr) {
+        if (const auto clients = session_.conversations[server]->clients_again()) {
+            entry->second.emplace();
+            for (const ServerClient& each : *clients)
+                if (each.address) entry->second->insert(*each.address);
+        }
+    }
+    if (!entry->second) return std::nullopt;
+    return entry->second->contains(client);
+}
+
+bool KernelWitness::same_server_again(std::size_t server) {
+    auto [entry, first] = same_.try_emplace(server, false);
+    if (first && server < session_.conversations.size() &&
+        session_.conversations[server] != nullptr) {
+        const std::string& run_id = session_.sample().servers[server].answer.run_id;
+        entry->second = !run_id.empty() && session_.conversations[server]->run_id_again() == run_id;
+    }
+    return entry->second;
+}
+
+std::optional<Hop> KernelWitness::route(NetnsId netns, const Address& destination) {
+    const netlink::Netns* place = session_.netns(netns);
+    if (place == nullptr) return std::nullopt;
+    const auto found = netlink::find_route(*place, destination);
+    if (!found || !*found) return std::nullopt;
+    const netlink::Route& route = **found;
+    return Hop{.local = route.local,
+               .plain = route.plain,
+               .interface = route.interface,
+               .gateway = route.gateway};
+}
+
+std::optional<std::vector<std::uint8_t>> KernelWitness::neighbour(NetnsId netns,
+                                                                  std::uint32_t interface,
+                                                                  const Address& address) {
+    const netlink::Netns* place = session_.netns(netns);
+    if (place == nullptr) return std::nullopt;
+    auto found = netlink::find_neighbour(*place, interface, address);
+    return found ? std::move(*found) : std::nullopt;
+}
+
+}  // namespace connleak::cli

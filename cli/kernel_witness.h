@@ -1,0 +1,32 @@
+// The diagnosis' second look, answered by the kernel and by the servers.
+#pragma once
+
+#include <map>
+#include <unordered_set>
+
+#include "cli/session.h"
+#include "diagnosis/witness.h"
+
+namespace connleak::cli {
+
+class KernelWitness : public Witness {
+  public:
+    explicit KernelWitness(Session& session) : session_(session) {}
+
+    void settle() override;
+    Look look(NetnsId netns, const Tuple& tuple) override;
+    std::optional<bool> holds_local_end(NetnsId netns, const Endpoint& local) override;
+    std::optional<bool> listed(std::size_t server, const Endpoint& client) override;
+    bool same_server_again(std::size_t server) override;
+    std::optional<Hop> route(NetnsId netns, const Address& destination) override;
+    std::optional<std::vector<std::uint8_t>> neighbour(NetnsId netns, std::uint32_t interface,
+                                                       const Address& address) override;
+
+  private:
+    Session& session_;
+    std::map<NetnsId, std::optional<std::unordered_set<Endpoint>>> local_ends_;
+    std::map<std::size_t, std::optional<std::unordered_set<Endpoint>>> lists_;
+    std::map<std::size_t, bool> same_;
+};
+
+}  // namespace connleak::cli

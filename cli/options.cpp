@@ -1,0 +1,147 @@
+#include "cli/options.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
+#include <map>
+
+#include "cli/render/text.h"
+
+namespace connleak::cli {
+
+namespace {
+
+constexpr int usage_error = 2;
+
+std::string one_line(std::string_view text) {
+    std::string line = render::printable(text);
+    return line;
+}
+
+const CLI::Validator duration(
+    [](std::string& text) {
+        if (parse_duration(text)) return std::string();
+        return fmt::format("'{}' is no duration; write 30, 30s, 5m, 2h or 1d",
+                           render::printable(text));
+    },
+    "DURATION", "duration");
+
+constexpr std::string_view examples = R"(
+TARGET is host:port, :port, redis://[user@]host:port, unix:/path or tcp://host:port (any TCP service, no
+protocol spoken). Without one, every Redis-compatible server on this host is asked, and remote servers that
+local processes hold connections to are shown from this side.
+
+Examples:
+  connleak                              what is wrong on this host
+  connleak :6379 --connections          every connection of one server
+  connleak redis://10.0.0.5:6379        from a client's host, ask the server too
+  connleak tcp://:9092 --json           any TCP service, for programs
+
+The password comes from REDISCLI_AUTH, --pass-file or --askpass, never from the command line.
+Exit status: 0 the report is made, 1 a finding (with --exit-code), 2 bad usage, 3 nothing could be reported.)";
+
+}  // namespace
+
+std::optional<std::int64_t> parse_duration(std::string_view text) {
+    constexpr std::int64_t ten_years = 10LL * 366 * 86400;
+    std::int64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end == text.data() || value < 0 || value > ten_years)
+        return std::nullopt;
+    const std::string_view unit = text.substr(static_cast<std::size_t>(end - text.data()));
+    std::int64_t factor = 0;
+    if (unit.empty() || unit == "s") factor = 1;
+    if (unit == "m") factor = 60;
+    if (unit == "h") factor = 3600;
+    if (unit == "d") factor = 86400;
+    if (factor == 0 || value > ten_years / factor) return std::nullopt;
+    return value * factor;
+}
+
+std::expected<Options, Stop> parse_scan_options(const std::vector<std::string>& words) {
+    Options options;
+    CLI::App app{
+        "The report: which connections are alive, dead or leaked, who holds them, and the cure.",
+        "connleak [scan]"};
+    app.footer(std::string(examples));
+    app.get_formatter()->column_width(30);
+    app.set_help_flag("-h,--help", "Print this help");
+
+    std::vector<std::string> targets;
+    std::string format = "table";
+    std::string color = "auto";
+    std::string connect_timeout = "3s";
+    std::string recent = "60s";
+    std::string persistent_after = "60s";
+    bool json = false;
+
+    app.add_option("TARGET", targets, "Servers to look at (default: those found)")->expected(0, -1);
+    app.add_option("--port", options.ports, "Look at this port as well as 6379 (repeatable)")
+        ->type_name("N")
+        ->allow_extra_args(false)
+        ->check(CLI::Range(1, 65535));
+    auto* chosen = app.add_option("--format", format, "table or json")
+                       ->type_name("FORMAT")
+                       ->check(CLI::IsMember({"table", "json"}));
+    app.add_flag("--json", json, "The same as --format json")->excludes(chosen);
+    app.add_option("--output", options.output, "Write to FILE, at once and whole")
+        ->type_name("FILE");
+    app.add_option("--color", color, "auto, always or never")
+        ->type_name("WHEN")
+        ->check(CLI::IsMember({"auto", "always", "never"}));
+    app.add_flag("--connections", options.connections, "In the table: list every connection");
+    app.add_flag("--exit-code", options.exit_code,
+                 "Exit with 1 when a finding is warning or critical");
+    app.add_option("--netns", options.netns, "Network namespaces: all, self, a NAME or a PID")
+        ->type_name("WHICH");
+    app.add_option("--recent", recent, "A peer heard within this time is alive (60s)")
+        ->type_name("TIME")
+        ->check(duration);
+    app.add_option("--persistent-after", persistent_after,
+                   "A client's connection older than this is persistent (60s)")
+        ->type_name("TIME")
+        ->check(duration);
+    app.add_option("--connect-timeout", connect_timeout,
+                   "For each step of asking a server (3s); the whole takes at most 4 times it")
+        ->type_name("TIME")
+        ->check(duration);
+    app.add_option("--user", options.user, "ACL user to log in as")->type_name("NAME");
+    auto* ask =
+        app.add_flag("--askpass", options.ask_password, "Ask for the password on the terminal");
+    app.add_option("--pass-file", options.password_file, "Read the password from FILE's first line")
+        ->type_name("FILE")
+        ->excludes(ask);
+
+    try {
+        std::vector<std::string> reversed(words.rbegin(),
+                                          words.rend());  // CLI11 takes them from the back
+        app.parse(reversed);
+    } catch (const CLI::CallForHelp&) {
+        return std::unexpected(Stop{0, app.help()});
+    } catch (const CLI::ParseError& error) {
+        return std::unexpected(
+            Stop{usage_error, one_line(error.what()) + " (see connleak --help)"});
+    }
+
+    options.format = json || format == "json" ? Format::json : Format::table;
+    options.color = color == "always"  ? When::always
+                    : color == "never" ? When::never
+                                       : When::automatic;
+    options.recent_s = *parse_duration(recent);
+    options.persistent_after_s = *parse_duration(persistent_after);
+    const std::int64_t timeout_s = *parse_duration(connect_timeout);
+    if (timeout_s == 0 || timeout_s > 3600)
+        return std::unexpected(Stop{usage_error, "--connect-timeout: write a time from 1s to 1h"});
+    options.connect_timeout = std::chrono::seconds(timeout_s);
+    for (const std::string& text : targets) {
+        auto target = parse_target(text);
+        if (!target) return std::unexpected(Stop{usage_error, target.error()});
+        if (target->user.empty()) target->user = options.user;
+        options.targets.push_back(std::move(*target));
+    }
+    return options;
+}
+
+}  // namespace connleak::cli

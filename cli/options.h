@@ -1,0 +1,49 @@
+// The command line's words and what they mean. Parsing touches nothing but argv and the
+// environment.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/target.h"
+
+namespace connleak::cli {
+
+enum class Format : std::uint8_t { table, json };
+enum class When : std::uint8_t { automatic, always, never };
+
+struct Options {
+    std::vector<Target> targets;
+    std::vector<std::uint16_t> ports;  // --port
+    Format format = Format::table;
+    std::string output;  // "" for stdout
+    When color = When::automatic;
+    std::string netns = "all";
+    std::string user;
+    bool ask_password = false;
+    std::string password_file;
+    std::chrono::milliseconds connect_timeout{3000};
+    std::int64_t recent_s = 60;
+    std::int64_t persistent_after_s = 60;
+    bool connections = false;
+    bool exit_code = false;
+};
+
+// What to do instead of running a verb: text for stdout (help, version) or one line for stderr.
+struct Stop {
+    int status = 0;
+    std::string text;
+};
+
+// `words` without the program's name and the verb.
+std::expected<Options, Stop> parse_scan_options(const std::vector<std::string>& words);
+
+// "30", "30s", "5m", "2h", "1d": seconds. std::nullopt for anything else, and beyond ten years.
+std::optional<std::int64_t> parse_duration(std::string_view text);
+
+}  // namespace connleak::cli

@@ -1,0 +1,28 @@
+// The report as JSON (schema_version 1, man/connleak-report.schema.json).
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "diagnosis/report.h"
+
+namespace connleak::render {
+
+// What a report says of the run itself.
+struct Head {
+    std::string generated_at;  // RFC 3339, UTC
+    std::string host_name;
+    std::string kernel;
+    std::string boot_id;
+    double wall_ms = 0;
+    double redis_ms = 0;
+    std::uint64_t sockets_read = 0;
+};
+
+// Ends with a newline. Always valid UTF-8: broken bytes become U+FFFD.
+std::string to_json(const Head& head, const Sample& sample, const Report& report);
+
+// "2026-11-20T22:35:55Z" of seconds since the epoch.
+std::string rfc3339(std::int64_t seconds);
+
+}  // namespace connleak::render

@@ -1,0 +1,250 @@
+#include "cli/render/table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "cli/render/grids.h"
+#include "cli/render/paint.h"
+#include "cli/render/text.h"
+#include "diagnosis/findings.h"
+#include "diagnosis/phrase.h"
+
+namespace connleak::render {
+
+namespace {
+
+using phrase::number;
+
+// Findings: the label's column, then the text's.
+constexpr std::size_t label_width = 10;
+constexpr std::size_t shares_shown = 6;
+
+std::string place_of(const Server& server) {
+    if (!server.path.empty()) return printable("unix:" + server.path);
+    const Endpoint& end = server.endpoint;
+    if (end.address.is_unspecified()) return fmt::format("*:{}", end.port);
+    return end.text();
+}
+
+std::string clients_text(const Server& server, const Report& report, std::size_t index) {
+    const ServerAnswer& answer = server.answer;
+    std::uint64_t seen = 0;
+    for (const std::uint64_t each : report.counts[index].verdict) seen += each;
+    if (answer.connected_clients) {
+        const auto limit = client_limit(server);
+        if (!limit || *limit == 0) return phrase::count(*answer.connected_clients, "client");
+        return fmt::format("{} of {} clients ({} %)", number(*answer.connected_clients),
+                           number(*limit), *answer.connected_clients * 100 / *limit);
+    }
+    const std::string connections = phrase::count(seen, "connection");
+    if (answer.refused_at_limit)
+        return connections + ", refusing new clients: maxclients is reached";
+    if (answer.asked && !answer.reachable) return connections + ", the server does not answer";
+    return connections;
+}
+
+std::string settings_text(const Server& server) {
+    std::string text;
+    const ServerAnswer& answer = server.answer;
+    if (answer.tcp_keepalive_s)
+        text += *answer.tcp_keepalive_s == 0
+                    ? "keepalive off"
+                    : fmt::format("keepalive {} s", *answer.tcp_keepalive_s);
+    if (answer.timeout_s) {
+        text += text.empty() ? "" : ", ";
+        text +=
+            *answer.timeout_s == 0 ? "timeout off" : fmt::format("timeout {} s", *answer.timeout_s);
+    }
+    return text;
+}
+
+std::string verdicts_text(const ServerCounts& counts) {
+    std::string text;
+    for (std::size_t at = 0; at < verdict_count; ++at) {
+        if (counts.verdict[at] == 0) continue;
+        text += fmt::format("{}{} {}", text.empty() ? "" : ", ", number(counts.verdict[at]),
+                            word(static_cast<Verdict>(at)));
+    }
+    return text.empty() ? "no connections" : text;
+}
+
+std::string seen_from(const Sample& sample, const Server& server) {
+    if (!server.netns) return "";
+    const auto place = std::ranges::find(sample.namespaces, *server.netns, &Namespace::id);
+    if (place == sample.namespaces.end() || place->own) return "";
+    if (!place->name.empty()) return "  netns " + printable(place->name);
+    return fmt::format("  netns {}", *server.netns);
+}
+
+class Table {
+  public:
+    Table(const Sample& sample, const Report& report, TableStyle style)
+        : sample_(sample), report_(report), style_(style), paint_(style.color) {
+        style_.columns = std::clamp<std::size_t>(style.columns, 80, 200);
+    }
+
+    std::string make() {
+        for (std::size_t at = 0; at < sample_.servers.size(); ++at) {
+            if (at > 0) line("");
+            server(at);
+        }
+        if (sample_.servers.empty()) {
+            line(
+                "No Redis-compatible server listens on this host, and no process here is connected "
+                "to one on port 6379.");
+            line(
+                "Name one as a TARGET: connleak host:port, or tcp://host:port for any TCP "
+                "service.");
+        }
+        gaps();
+        return std::move(text_);
+    }
+
+  private:
+    void line(std::string_view content) {
+        text_ += content;
+        text_ += '\n';
+    }
+
+    void heading(std::size_t index) {
+        const Server& its = sample_.servers[index];
+        std::string left(word(its.kind));
+        if (!its.answer.version.empty()) left += ' ' + printable(its.answer.version);
+        left += "  " + place_of(its);
+        if (its.pid) left += fmt::format("  pid {}", *its.pid);
+        left += seen_from(sample_, its);
+        const std::string right = clients_text(its, report_, index);
+        const std::size_t used = width(left) + width(right);
+        if (used + 2 <= style_.columns) {
+            line(paint_.bold(left) + std::string(style_.columns - used, ' ') + right);
+        } else {
+            line(paint_.bold(left));
+            line("  " + right);
+        }
+        std::string state = settings_text(its);
+        if (!state.empty()) state += "; ";
+        state += verdicts_text(report_.counts[index]);
+        line("  " + wrap(state, style_.columns, 2));
+        if (!its.answer.asked && its.kind != ServerKind::tcp)
+            line("  " + wrap("Seen from this side only; to ask the server too: connleak " +
+                                 target_text(its),
+                             style_.columns, 2));
+    }
+
+    void shares(const Finding& finding) {
+        Grid grid({Grid::Align::left, Grid::Align::right, Grid::Align::left});
+        std::size_t shown = 0;
+        for (const Share& share : finding.shares) {
+            if (shown++ == shares_shown) break;
+            std::string quiet;
+            if (share.quiet_max_s) {
+                const std::string least = phrase::duration(*share.quiet_min_s);
+                const std::string most = phrase::duration(*share.quiet_max_s);
+                quiet = "silent " + (least == most ? least : least + " to " + most);
+            }
+            grid.row({printable(share.name), number(share.count), quiet});
+        }
+        for (const std::string& row : grid.lines(style_.columns - label_width - 2, 0))
+            line(std::string(label_width + 2, ' ') + row);
+        if (finding.shares.size() > shares_shown)
+            line(fmt::format("{}… and {} more", std::string(label_width + 2, ' '),
+                             number(finding.shares.size() - shares_shown)));
+    }
+
+    // A command stays whole for copying: it is broken only behind a pipe, where the shell reads on.
+    void command(std::string_view text, std::size_t step) {
+        std::string label = fmt::format("{}{}  ", std::string(label_width, ' '), step);
+        const std::size_t room = style_.columns - label.size();
+        std::string rest(text);
+        while (!rest.empty()) {
+            std::size_t end = rest.size();
+            if (width(rest) > room) {
+                const std::size_t pipe = rest.find(" | ");
+                if (pipe != std::string::npos) end = pipe + 2;
+            }
+            line(label + rest.substr(0, end));
+            rest.erase(0, std::min(end + 1, rest.size()));
+            label = std::string(label_width + 5, ' ');
+        }
+    }
+
+    void finding(const Finding& each) {
+        std::string label = each.severity == Severity::critical  ? "CRITICAL"
+                            : each.severity == Severity::warning ? "WARNING"
+                                                                 : "OK";
+        const std::string blanks(label_width - label.size(), ' ');
+        line(paint_.severity(each.severity, label) + blanks +
+             paint_.bold(indented(wrap(printable(each.summary), style_.columns - label_width, 0))));
+        if (!each.shares.empty()) shares(each);
+        if (!each.remedy.empty())
+            line(std::string(label_width, ' ') +
+                 indented(wrap(printable(each.remedy), style_.columns - label_width, 0)));
+        std::string_view commands = each.command;
+        for (std::size_t step = 1; !commands.empty(); ++step) {
+            const std::size_t end = std::min(commands.find('\n'), commands.size());
+            command(printable(commands.substr(0, end)), step);
+            commands.remove_prefix(std::min(end + 1, commands.size()));
+        }
+    }
+
+    static std::string indented(std::string text) {
+        for (std::size_t at = text.find('\n'); at != std::string::npos;
+             at = text.find('\n', at + 1))
+            text.insert(at + 1, label_width, ' ');
+        return text;
+    }
+
+    void block(const std::vector<std::string>& lines, bool heading_first) {
+        if (lines.empty()) return;
+        line("");
+        for (std::size_t at = 0; at < lines.size(); ++at)
+            line(at == 0 && heading_first ? paint_.dim(lines[at]) : lines[at]);
+    }
+
+    void server(std::size_t index) {
+        heading(index);
+        bool any = false;
+        for (const Finding& each : report_.findings) {
+            if (each.server != index) continue;
+            if (!any) line("");
+            any = true;
+            finding(each);
+        }
+        if (!any) {
+            line("");
+            line(paint_.severity(Severity::ok, "OK") + "        " +
+                 (sample_.gaps.empty() ? "nothing wrong found"
+                                       : "nothing wrong found in what could be seen"));
+        }
+        block(holder_lines(sample_, report_, index, style_.columns), true);
+        block(process_lines(sample_, report_, index, style_.columns), true);
+        if (style_.connections)
+            block(connection_lines(sample_, report_, index, style_.columns, paint_), true);
+    }
+
+    void gaps() {
+        if (sample_.gaps.empty()) return;
+        line("");
+        line(paint_.bold("Not seen:"));
+        for (const Gap& gap : sample_.gaps) {
+            const std::string text = fmt::format("{} {}: {} ({})", gap.source, printable(gap.scope),
+                                                 printable(gap.effect), printable(gap.error));
+            line("  " + wrap(text, style_.columns, 4));
+        }
+    }
+
+    const Sample& sample_;
+    const Report& report_;
+    TableStyle style_;
+    Paint paint_;
+    std::string text_;
+};
+
+}  // namespace
+
+std::string to_table(const Sample& sample, const Report& report, TableStyle style) {
+    return Table(sample, report, style).make();
+}
+
+}  // namespace connleak::render

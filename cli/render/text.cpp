@@ -1,0 +1,167 @@
+#include "cli/render/text.h"
+
+#include <clocale>
+#include <cwchar>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+namespace connleak::render {
+
+namespace {
+
+struct Decoded {
+    char32_t code = 0;
+    std::size_t bytes = 0;  // 0: not valid UTF-8
+};
+
+Decoded decode(std::string_view text) {
+    const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(text[at]); };
+    const unsigned char lead = byte(0);
+    if (lead < 0x80) return {lead, 1};
+    const std::size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+    if (lead < 0xc2 || lead > 0xf4 || text.size() < length) return {};
+    char32_t code = lead & (0xffU >> (length + 1));
+    for (std::size_t at = 1; at < length; ++at) {
+        if ((byte(at) & 0xc0U) != 0x80U) return {};
+        code = code << 6U | (byte(at) & 0x3fU);
+    }
+    const bool overlong = (length == 3 && code < 0x800) || (length == 4 && code < 0x10000);
+    if (overlong || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) return {};
+    return {code, length};
+}
+
+// Characters that change how others are shown, or show nothing: they have no place in a report.
+bool deceptive(char32_t code) {
+    return code < 0x20 || (code >= 0x7f && code < 0xa0) || (code >= 0x200b && code <= 0x200f) ||
+           (code >= 0x2028 && code <= 0x202e) || (code >= 0x2060 && code <= 0x206f) ||
+           code == 0xfeff || (code >= 0xfff9 && code <= 0xfffb) ||
+           (code >= 0xe0000 && code <= 0xe0fff);
+}
+
+void append_hex(std::string& text, unsigned char byte) {
+    constexpr std::string_view digits = "0123456789abcdef";
+    text += "\\x";
+    text += digits[byte >> 4U];
+    text += digits[byte & 0xfU];
+}
+
+// Columns of one character.
+std::size_t columns_of(char32_t code) {
+    if (code < 0x7f) return 1;
+    static const locale_t unicode = ::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
+    if (unicode == nullptr) return 1;
+    const locale_t before = ::uselocale(unicode);
+    const int columns = ::wcwidth(static_cast<wchar_t>(code));
+    ::uselocale(before);
+    return columns < 0 ? 1 : static_cast<std::size_t>(columns);
+}
+
+}  // namespace
+
+std::string printable(std::string_view text) {
+    std::string result;
+    result.reserve(text.size());
+    while (!text.empty()) {
+        const Decoded character = decode(text);
+        const std::size_t bytes = std::max<std::size_t>(character.bytes, 1);
+        if (character.bytes != 0 && !deceptive(character.code)) {
+            result.append(text.substr(0, bytes));
+        } else if (text.front() == '\n') {
+            result += "\\n";
+        } else {
+            for (const char byte : text.substr(0, bytes))
+                append_hex(result, static_cast<unsigned char>(byte));
+        }
+        text.remove_prefix(bytes);
+    }
+    return result;
+}
+
+std::size_t width(std::string_view text) {
+    std::size_t columns = 0;
+    while (!text.empty()) {
+        const Decoded character = decode(text);
+        columns += character.bytes == 0 ? 1 : columns_of(character.code);
+        text.remove_prefix(std::max<std::size_t>(character.bytes, 1));
+    }
+    return columns;
+}
+
+std::string fit(std::string_view text, std::size_t columns) {
+    if (width(text) <= columns) return std::string(text);
+    std::string result;
+    std::size_t used = 0;
+    while (!text.empty()) {
+        const Decoded character = decode(text);
+        const std::size_t bytes = std::max<std::size_t>(character.bytes, 1);
+        const std::size_t next = character.bytes == 0 ? 1 : columns_of(character.code);
+        if (used + next + 1 > columns) break;
+        result.append(text.substr(0, bytes));
+        used += next;
+        text.remove_prefix(bytes);
+    }
+    return columns == 0 ? std::string() : result + "…";
+}
+
+std::string wrap(std::string_view text, std::size_t columns, std::size_t indent) {
+    std::string result;
+    std::size_t used = 0;
+    bool first = true;
+    while (!text.empty()) {
+        const std::size_t end = std::min(text.find(' '), text.size());
+        const std::string_view word = text.substr(0, end);
+        text.remove_prefix(std::min(end + 1, text.size()));
+        if (word.empty()) continue;
+        const std::size_t wide = width(word);
+        if (!first && used + 1 + wide > columns) {
+            result += '\n' + std::string(indent, ' ');
+            used = indent;
+        } else if (!first) {
+            result += ' ';
+            ++used;
+        }
+        result += word;
+        used += wide;
+        first = false;
+    }
+    return result;
+}
+
+Grid::Grid(std::vector<Align> columns) : align_(std::move(columns)) {}
+
+void Grid::row(std::vector<std::string> cells) {
+    rows_.push_back(std::move(cells));
+}
+
+std::vector<std::string> Grid::lines(std::size_t columns, std::size_t elastic) const {
+    std::vector<std::size_t> widths(align_.size(), 0);
+    for (const auto& row : rows_)
+        for (std::size_t at = 0; at < row.size(); ++at)
+            widths[at] = std::max(widths[at], width(row[at]));
+    constexpr std::size_t gap = 2;
+    constexpr std::size_t narrowest = 8;
+    std::size_t total = gap * (widths.size() - 1);
+    for (const std::size_t each : widths) total += each;
+    if (total > columns) {
+        const std::size_t excess = total - columns;
+        widths[elastic] =
+            std::max(narrowest, widths[elastic] > excess ? widths[elastic] - excess : 0);
+    }
+    std::vector<std::string> result;
+    for (const auto& row : rows_) {
+        std::string line;
+        for (std::size_t at = 0; at < row.size(); ++at) {
+            const std::string cell = fit(row[at], widths[at]);
+            const std::string blanks(widths[at] - width(cell), ' ');
+            if (at > 0) line.append(gap, ' ');
+            line += align_[at] == Align::right ? blanks + cell : cell + blanks;
+        }
+        line.erase(line.find_last_not_of(' ') + 1);
+        result.push_back(std::move(line));
+    }
+    return result;
+}
+
+}  // namespace connleak::render

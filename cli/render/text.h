@@ -1,0 +1,40 @@
+// Text for a terminal: nothing that came from outside reaches it unescaped, and widths are counted
+// as the terminal shows them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace connleak::render {
+
+// One line of valid UTF-8 without control characters: ESC becomes \x1b, a newline \n, a broken byte
+// \xff, also the C1 controls and the marks that turn the direction of writing (U+202E and its kin).
+std::string printable(std::string_view text);
+
+// Columns that printable text takes; a combining mark 0, a wide character 2 (wcwidth(3) in
+// the locale C.UTF-8, whatever the user's is).
+std::size_t width(std::string_view text);
+// Cut to at most `columns`, with "…" at the end when something was cut.
+std::string fit(std::string_view text, std::size_t columns);
+
+// Words wrapped to `columns`; every line after the first begins with `indent` blanks.
+std::string wrap(std::string_view text, std::size_t columns, std::size_t indent);
+
+// Columns aligned by their widest cell. Cells hold printable text.
+class Grid {
+  public:
+    enum class Align : std::uint8_t { left, right };
+    explicit Grid(std::vector<Align> columns);
+    void row(std::vector<std::string> cells);
+    // Lines of at most `columns`; what is too wide is taken from the column `elastic`.
+    [[nodiscard]] std::vector<std::string> lines(std::size_t columns, std::size_t elastic) const;
+
+  private:
+    std::vector<Align> align_;
+    std::vector<std::vector<std::string>> rows_;
+};
+
+}  // namespace connleak::render

@@ -1,0 +1,86 @@
+#include "cli/session.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <iterator>
+#include <utility>
+
+#include "netlink/network.h"
+
+namespace connleak::cli {
+
+namespace {
+
+netlink::NetnsSearch find_namespaces(const std::string& which) {
+    if (which == "all") return netlink::find_all_netns();
+    if (which == "self") return netlink::find_own_netns();
+    return netlink::find_netns(which);
+}
+
+std::string errno_word(const netlink::Error& error) {
+    const char* name = ::strerrorname_np(error.code);
+    return name != nullptr ? name : error.what;
+}
+
+}  // namespace
+
+Session::Session(const Options& options) : options_(options) {
+    netlink::NetnsSearch search = find_namespaces(options.netns);
+    namespaces_ = std::move(search.found);
+    sample_.gaps = std::move(search.gaps);
+    for (const netlink::Netns& place : namespaces_) {
+        Namespace network;
+        network.id = place.id();
+        network.name = place.name();
+        network.own = place.own();
+        std::ranges::move(netlink::read_network(place, namespaces_, network),
+                          std::back_inserter(sample_.gaps));
+        auto table = netlink::SocketTable::open(place);
+        if (table) {
+            tables_.emplace(place.id(), std::move(*table));
+        } else {
+            network.complete = false;
+            sample_.gaps.push_back({"netlink", place.label(), errno_word(table.error()),
+                                    "the sockets of this network namespace are not known"});
+        }
+        sample_.namespaces.push_back(std::move(network));
+    }
+}
+
+const netlink::Netns* Session::netns(NetnsId id) const {
+    const auto found = std::ranges::find(namespaces_, id, &netlink::Netns::id);
+    return found == namespaces_.end() ? nullptr : &*found;
+}
+
+const Namespace* Session::network(NetnsId id) const {
+    const auto found = std::ranges::find(sample_.namespaces, id, &Namespace::id);
+    return found == sample_.namespaces.end() ? nullptr : &*found;
+}
+
+netlink::SocketTable* Session::table(NetnsId id) {
+    const auto found = tables_.find(id);
+    return found == tables_.end() ? nullptr : &found->second;
+}
+
+std::vector<Socket> Session::dump(const netlink::SocketQuery& query) {
+    std::vector<Socket> all;
+    for (const netlink::Netns& place : namespaces_) {
+        netlink::SocketTable* its = table(place.id());
+        if (its == nullptr) continue;
+        netlink::Dump dump = its->dump(query);
+        sockets_read += dump.sockets.size();
+        if (dump.error) {
+            sample_.gaps.push_back({"netlink", place.label(), errno_word(*dump.error),
+                                    "some sockets of this network namespace may be missing"});
+        }
+        if (all.empty())
+            all = std::move(dump.sockets);
+        else
+            std::ranges::move(dump.sockets, std::back_inserter(all));
+    }
+    return all;
+}
+
+}  // namespace connleak::cli

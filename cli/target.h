@@ -1,0 +1,25 @@
+// TARGETs as the user writes them, decoded without touching the system.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <string>
+#include <string_view>
+
+namespace connleak::cli {
+
+enum class Protocol : std::uint8_t { redis, tcp };
+
+struct Target {
+    std::string text;  // as written
+    Protocol protocol = Protocol::redis;
+    std::string host;  // "" for ":6379": this host, in every namespace in sight
+    std::uint16_t port = 0;
+    std::string path;  // of a Unix socket; then host and port are empty
+    std::string user;
+};
+
+// The error says what is wrong and what to write instead, in one line; it never holds a password.
+std::expected<Target, std::string> parse_target(std::string_view text);
+
+}  // namespace connleak::cli

@@ -1,0 +1,177 @@
+// Findings about what is near its end: clients, descriptors, ephemeral ports, PHP-FPM's pools.
+#include <algorithm>
+#include <map>
+
+#include "diagnosis/findings.h"
+#include "diagnosis/phrase.h"
+#include "diagnosis/rules.h"
+
+namespace connleak {
+
+namespace {
+
+using phrase::count;
+using phrase::number;
+
+// From here on a person should look, and from here on clients are about to be refused.
+constexpr std::uint64_t clients_warning_percent = 80;
+constexpr std::uint64_t clients_critical_percent = 95;
+constexpr std::uint64_t ports_warning_percent = 60;
+constexpr std::uint64_t ports_critical_percent = 85;
+
+Found near_limit(const Context& context) {
+    const ServerAnswer& answer = context.server.answer;
+    const auto limit = client_limit(context.server);
+    if (!answer.connected_clients || !limit || *limit == 0) return std::nullopt;
+    const std::uint64_t percent = *answer.connected_clients * 100 / *limit;
+    if (percent < clients_warning_percent) return std::nullopt;
+    Finding result =
+        finding(context, "clients-near-limit",
+                percent >= clients_critical_percent ? Severity::critical : Severity::warning,
+                *answer.connected_clients);
+    result.summary = number(*answer.connected_clients) + " of " + number(*limit) + " clients (" +
+                     std::to_string(percent) + " %)";
+    result.remedy =
+        "remove ghosts first, then see who holds the most below; raising maxclients needs as many "
+        "descriptors "
+        "and harms nobody";
+    result.command = context.commands.client("CONFIG SET maxclients " + std::to_string(*limit * 2));
+    return result;
+}
+
+Found rejected(const Context& context) {
+    const auto total = context.server.answer.rejected_connections;
+    if (!total || *total == 0) return std::nullopt;
+    Finding result = finding(context, "connections-rejected", Severity::warning, *total);
+    result.summary =
+        count(*total, "connection was", "connections were") + " refused since the server started";
+    if (context.server.answer.uptime_s)
+        result.summary +=
+            " " + phrase::duration(static_cast<std::int64_t>(*context.server.answer.uptime_s)) +
+            " ago";
+    result.remedy = "clients met maxclients; the counter starts anew with CONFIG RESETSTAT";
+    return result;
+}
+
+Found descriptors(const Context& context) {
+    const auto limit = context.server.answer.maxclients;
+    const auto descriptors = context.server.fd_limit;
+    if (!limit || !descriptors || *descriptors >= *limit + 32) return std::nullopt;
+    Finding result = finding(context, "fd-limit-below-maxclients", Severity::warning, *descriptors);
+    result.summary = "maxclients is " + number(*limit) + ", but " + number(*descriptors) +
+                     " descriptors suffice for " +
+                     number(client_limit(context.server).value_or(0)) + " clients";
+    result.remedy =
+        "raise the limit of the running process (harms nobody), and LimitNOFILE of its unit for "
+        "the next start";
+    if (context.server.pid)
+        result.command = "prlimit --pid " + std::to_string(*context.server.pid) +
+                         " --nofile=" + std::to_string(*limit + 32);
+    return result;
+}
+
+Found duplicates(const Context& context) {
+    std::uint64_t workers = 0;
+    const Group* worst = nullptr;
+    for (const Group& group : context.report.groups) {
+        if (group.server != context.index || group.kind != GroupKind::php_fpm_pool) continue;
+        if (group.duplicate_workers == 0) continue;
+        workers += group.duplicate_workers;
+        if (worst == nullptr || group.persistent > worst->persistent) worst = &group;
+    }
+    if (worst == nullptr) return std::nullopt;
+    Finding result =
+        finding(context, "duplicate-persistent-connections", Severity::warning, workers);
+    result.summary = worst->name + " holds " + number(worst->persistent_per_worker_max) +
+                     " persistent connections per worker (" + count(worst->workers, "worker") +
+                     ", " + count(worst->connections, "connection") + ")";
+    result.remedy =
+        "two pconnect() calls with different host, port, timeout or persistent_id make two "
+        "connections; make the "
+        "calls alike, then reload the pool: old workers end after their request and take theirs "
+        "with them";
+    return result;
+}
+
+Found capacity(const Context& context) {
+    const auto limit = client_limit(context.server);
+    if (!limit) return std::nullopt;
+    std::uint64_t projected = 0;
+    std::uint64_t in_pools = 0;
+    std::uint64_t persistent = 0;
+    for (const Group& group : context.report.groups) {
+        if (group.server != context.index || !group.projected_connections) continue;
+        projected += *group.projected_connections;
+        in_pools += group.connections;
+        persistent += group.persistent;
+    }
+    const std::uint64_t all = context.server.answer.connected_clients.value_or(in_pools);
+    const std::uint64_t others = all > in_pools ? all - in_pools : 0;
+    if (persistent == 0 || projected + others <= *limit) return std::nullopt;
+    Finding result =
+        finding(context, "persistent-exceeds-capacity", Severity::warning, projected + others);
+    result.summary = "full PHP-FPM pools would hold " + count(projected, "connection") +
+                     (others > 0 ? ", with the others " + number(projected + others) : "") +
+                     ": more than the limit of " + number(*limit);
+    result.remedy =
+        "lower pm.max_children or the connections per worker, or raise maxclients (harms nobody)";
+    result.command = context.commands.client("CONFIG SET maxclients " +
+                                             std::to_string((projected + others) * 5 / 4));
+    return result;
+}
+
+Found ports(const Context& context) {
+    std::map<std::pair<NetnsId, Address>, std::map<Endpoint, std::uint64_t>> used;
+    for (const Connection& each : context.report.connections) {
+        if (each.server != context.index || each.client_socket == nullptr) continue;
+        ++used[{each.client_socket->netns, each.client_end.address}][each.server_end];
+    }
+    Found result;
+    std::uint64_t worst = 0;
+    for (const auto& [from, targets] : used) {
+        const auto place = std::ranges::find(context.sample.namespaces, from.first, &Namespace::id);
+        if (place == context.sample.namespaces.end() ||
+            place->port_range_high < place->port_range_low)
+            continue;
+        const std::uint64_t range = place->port_range_high - place->port_range_low + 1U;
+        if (place->port_range_high == 0) continue;
+        for (const auto& [to, sockets] : targets) {
+            const std::uint64_t percent = sockets * 100 / range;
+            if (percent < ports_warning_percent || percent <= worst) continue;
+            worst = percent;
+            result =
+                finding(context, "ephemeral-port-pressure",
+                        percent >= ports_critical_percent ? Severity::critical : Severity::warning,
+                        sockets);
+            result->summary = from.second.text() + " uses " + number(sockets) + " of " +
+                              number(range) + " ephemeral ports (" + std::to_string(percent) +
+                              " %) to " + to.text();
+            result->remedy =
+                "connections that are opened for each request leave TIME-WAIT behind: keep them "
+                "open (pconnect, a "
+                "pool). A wider range helps until then and harms nobody";
+            result->command = "sysctl -w net.ipv4.ip_local_port_range=\"1024 65535\"";
+        }
+    }
+    return result;
+}
+
+constexpr Found (*rules[])(const Context&) = {near_limit, duplicates,  capacity,
+                                              rejected,   descriptors, ports};
+
+}  // namespace
+
+std::optional<std::uint64_t> client_limit(const Server& server) {
+    constexpr std::uint64_t reserved = 32;
+    std::optional<std::uint64_t> limit = server.answer.maxclients;
+    if (limit && server.fd_limit && *server.fd_limit < *limit + reserved)
+        limit = *server.fd_limit > reserved ? *server.fd_limit - reserved : 0;
+    return limit;
+}
+
+void find_shortages(const Context& context, std::vector<Finding>& findings) {
+    for (const auto& rule : rules)
+        if (Found found = rule(context)) findings.push_back(std::move(*found));
+}
+
+}  // namespace connleak

@@ -1,0 +1,58 @@
+#include "diagnosis/diagnose.h"
+
+#include <algorithm>
+
+#include "diagnosis/findings.h"
+#include "diagnosis/holders.h"
+#include "diagnosis/second_look.h"
+
+namespace connleak {
+
+namespace {
+
+// The kernel tells no socket's age. The server's list does; else the connection is at least as old
+// as the oldest thing that either socket remembers.
+std::optional<std::int64_t> age_s(const Connection& connection) {
+    if (connection.row != nullptr && connection.row->age_s) return connection.row->age_s;
+    std::optional<std::int64_t> oldest_ms;
+    for (const Socket* socket : {connection.server_socket, connection.client_socket}) {
+        if (socket == nullptr || !socket->info) continue;
+        const std::int64_t seen =
+            std::max({socket->info->last_data_sent_ms, socket->info->last_data_received_ms,
+                      socket->info->last_ack_received_ms});
+        oldest_ms = std::max(oldest_ms.value_or(0), seen);
+    }
+    if (!oldest_ms) return std::nullopt;
+    return *oldest_ms / 1000;
+}
+
+}  // namespace
+
+Report diagnose(const Sample& sample, const Policy& policy, Witness& witness,
+                std::int32_t own_pid) {
+    Report report;
+    PathFinder paths(sample.namespaces, witness);
+    std::vector<Draft> drafts = join(sample, paths, own_pid);
+    SecondLook(sample, paths, witness, report.found_later).run(drafts);
+
+    report.counts.resize(sample.servers.size());
+    report.connections.reserve(drafts.size());
+    for (Draft& draft : drafts) {
+        Connection& connection = draft.connection;
+        const Server& server = sample.servers[connection.server];
+        judge(connection, draft.facts, policy, server.answer.tcp_keepalive_s);
+        connection.age_s = age_s(connection);
+        ServerCounts& counts = report.counts[connection.server];
+        ++counts.verdict[static_cast<std::size_t>(connection.verdict)];
+        const Socket* judged = connection.server_socket != nullptr ? connection.server_socket
+                                                                   : connection.client_socket;
+        if (judged != nullptr && judged->state == State::established)
+            ++counts.keepalive[static_cast<std::size_t>(connection.keepalive)];
+        report.connections.push_back(std::move(connection));
+    }
+    name_holders(sample, policy, report);
+    report.findings = find_problems(sample, policy, report);
+    return report;
+}
+
+}  // namespace connleak

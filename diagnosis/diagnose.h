@@ -1,0 +1,12 @@
+// The whole way from a sample to a report: join, second look, verdicts, holders, findings.
+#pragma once
+
+#include "diagnosis/report.h"
+#include "diagnosis/witness.h"
+
+namespace connleak {
+
+// The report's connections point into `sample`, which must outlive it.
+Report diagnose(const Sample& sample, const Policy& policy, Witness& witness, std::int32_t own_pid);
+
+}  // namespace connleak

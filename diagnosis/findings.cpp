@@ -1,0 +1,230 @@
+#include "diagnosis/findings.h"
+
+#include <algorithm>
+#include <functional>
+#include <map>
+
+#include "diagnosis/phrase.h"
+#include "diagnosis/rules.h"
+
+namespace connleak {
+
+namespace {
+
+using phrase::count;
+using phrase::number;
+
+// Ghosts that take this much of the limit are a matter of now.
+constexpr std::uint64_t ghosts_critical_percent = 10;
+
+std::vector<Share> shares(const Context& context,
+                          const std::function<bool(const Connection&)>& counted, bool by_group) {
+    std::map<std::string, Share> found;
+    for (const Connection& connection : context.report.connections) {
+        if (connection.server != context.index || !counted(connection)) continue;
+        std::string name = connection.group;
+        if (!by_group || name.empty())
+            name = connection.client_path.empty() ? connection.client_end.address.text()
+                                                  : connection.client_path;
+        Share& share = found[name];
+        share.name = name;
+        ++share.count;
+        if (!connection.last_heard_ms) continue;
+        const std::int64_t quiet_s = *connection.last_heard_ms / 1000;
+        share.quiet_min_s = std::min(share.quiet_min_s.value_or(quiet_s), quiet_s);
+        share.quiet_max_s = std::max(share.quiet_max_s.value_or(quiet_s), quiet_s);
+    }
+    std::vector<Share> result;
+    for (auto& [name, share] : found) result.push_back(std::move(share));
+    std::ranges::stable_sort(result, std::greater{}, &Share::count);
+    return result;
+}
+
+std::vector<Share> shares(const Context& context, Verdict verdict, bool by_group) {
+    return shares(
+        context, [verdict](const Connection& each) { return each.verdict == verdict; }, by_group);
+}
+
+Found unreachable(const Context& context) {
+    const ServerAnswer& answer = context.server.answer;
+    if (!answer.asked || answer.reachable || answer.refused_at_limit) return std::nullopt;
+    Finding result = finding(context, "server-unreachable", Severity::critical, 1);
+    result.summary = "the server cannot be asked: " + answer.error;
+    result.remedy = "what follows is what the kernel shows without it";
+    if (context.server.pid) {
+        result.remedy += "; its process is there, see whether it is stopped, busy or blocked";
+        result.command =
+            "ps -o pid,stat,wchan:20,etime,args -p " + std::to_string(*context.server.pid);
+    }
+    return result;
+}
+
+Found refuses(const Context& context) {
+    if (!context.server.answer.refused_at_limit) return std::nullopt;
+    std::uint64_t held = 0;
+    for (const Connection& connection : context.report.connections)
+        if (connection.server == context.index && connection.server_socket != nullptr) ++held;
+    Finding result = finding(context, "server-refuses-clients", Severity::critical, held);
+    result.summary = "the server refuses new clients: max number of clients reached";
+    if (held > 0) result.summary += ", its kernel holds " + count(held, "connection");
+    result.remedy =
+        "free the ghosts below first; no login is possible until then. maxclients can be raised by "
+        "CONFIG SET "
+        "only from a connection that is already open, or in the configuration at the next start";
+    return result;
+}
+
+Found ghosts(const Context& context) {
+    const std::uint64_t total = context.verdicts(Verdict::ghost);
+    if (total == 0) return std::nullopt;
+    const auto limit = client_limit(context.server);
+    const bool pressing = context.server.answer.refused_at_limit ||
+                          (limit && total * 100 >= *limit * ghosts_critical_percent);
+    Finding result = finding(context, "ghost-connections",
+                             pressing ? Severity::critical : Severity::warning, total);
+    result.shares = shares(context, Verdict::ghost, false);
+    result.summary = count(total, "ghost") + ": " +
+                     (result.shares.size() == 1 ? "the host it came from no longer has "
+                                                : "the hosts they came from no longer have ") +
+                     (total == 1 ? "it" : "them");
+    if (context.can_be_told()) {
+        result.remedy =
+            "closes these by their client ids and touches no other connection; each was looked at "
+            "twice";
+        result.command = context.commands.kill_by_id(Verdict::ghost);
+    } else {
+        result.remedy =
+            "closes these in the server's kernel, at once after the scan; needs no login and "
+            "touches no other "
+            "connection";
+        result.command = context.commands.destroy_server_sockets(Verdict::ghost);
+    }
+    return result;
+}
+
+Found keepalive_off(const Context& context) {
+    std::uint64_t total = 0;
+    const auto counted = [](const Connection& each) {
+        return each.server_socket != nullptr && each.server_socket->state == State::established &&
+               each.keepalive == Keepalive::off && each.verdict != Verdict::unaccepted;
+    };
+    for (const Connection& each : context.report.connections)
+        if (each.server == context.index && counted(each)) ++total;
+    if (total == 0) return std::nullopt;
+    Finding result = finding(context, "keepalive-off", Severity::warning, total);
+    result.shares = shares(context, counted, true);
+    const auto setting = context.server.answer.tcp_keepalive_s;
+    result.summary = count(total, "connection has", "connections have") + " no keepalive";
+    if (setting && *setting > 0) {
+        result.summary += ", " + number(total) + " of them older than the server's tcp-keepalive " +
+                          std::to_string(*setting);
+        result.remedy =
+            "the setting reaches new connections only; these lose their risk when their clients "
+            "connect anew "
+            "(restart the workers one after the other). Nothing needs to be set on the server";
+        return result;
+    }
+    result.remedy = "a peer that vanishes now stays for ever";
+    if (!context.speaks_redis()) {
+        result.remedy +=
+            "; turn SO_KEEPALIVE on in the server's configuration, it harms no living connection";
+        return result;
+    }
+    result.remedy +=
+        "; tcp-keepalive 300 lets the kernel find the dead among new connections and touches no "
+        "living one. "
+        "CONFIG REWRITE keeps it over a restart. Leave `timeout` for last: it also closes living "
+        "clients that pause";
+    result.command = context.commands.client("CONFIG SET tcp-keepalive 300") + '\n' +
+                     context.commands.client("CONFIG REWRITE");
+    return result;
+}
+
+Found suspects(const Context& context) {
+    const std::uint64_t total = context.verdicts(Verdict::suspect);
+    if (total == 0) return std::nullopt;
+    Finding result = finding(context, "suspect-connections", Severity::warning, total);
+    result.shares = shares(context, Verdict::suspect, true);
+    result.summary = count(total, "connection shows", "connections show") +
+                     " signs of a dead peer, without proof";
+    result.remedy =
+        "look again in a minute: retransmissions and keepalive decide by themselves; --connections "
+        "tells the sign "
+        "of each";
+    result.command = "connleak scan " + target_text(context.server) + " --connections";
+    return result;
+}
+
+Found orphans(const Context& context) {
+    const std::uint64_t total = context.verdicts(Verdict::orphan);
+    if (total == 0) return std::nullopt;
+    Finding result = finding(context, "orphan-connections", Severity::warning, total);
+    result.shares = shares(context, Verdict::orphan, true);
+    result.summary =
+        count(total, "client connection") +
+        (total == 1 ? " that the server no longer has" : " that the server no longer has");
+    result.remedy =
+        "their owners fail or hang at the next request; a pool with a test on borrow, or a restart "
+        "of the process, "
+        "gets rid of them. Closing them in the client's kernel makes the client see an error and "
+        "connect anew";
+    result.command = context.commands.destroy_client_sockets(Verdict::orphan);
+    return result;
+}
+
+Found close_waits(const Context& context) {
+    const std::uint64_t total = context.verdicts(Verdict::close_wait);
+    if (total == 0) return std::nullopt;
+    Finding result = finding(context, "close-wait-leak", Severity::warning, total);
+    result.shares = shares(context, Verdict::close_wait, true);
+    result.summary = count(total, "connection") + " that the peer has closed and the owner has not";
+    result.remedy = "a descriptor leak in the owner: only it can close them, or its restart";
+    return result;
+}
+
+Found unaccepted(const Context& context) {
+    const std::uint64_t total = context.verdicts(Verdict::unaccepted);
+    if (total == 0) return std::nullopt;
+    Finding result = finding(context, "unaccepted-connections", Severity::warning, total);
+    result.shares = shares(context, Verdict::unaccepted, true);
+    result.summary = count(total, "connection waits", "connections wait") +
+                     " in the listen queue: the server does not accept";
+    result.remedy =
+        "see whether the server's process is stopped, out of descriptors or busy with a long "
+        "command";
+    if (context.server.pid)
+        result.command =
+            "ps -o pid,stat,wchan:20,etime,args -p " + std::to_string(*context.server.pid);
+    return result;
+}
+
+constexpr Found (*rules[])(const Context&) = {unreachable, refuses,     ghosts,     suspects,
+                                              orphans,     close_waits, unaccepted, keepalive_off};
+
+}  // namespace
+
+std::string target_text(const Server& server) {
+    const bool anywhere = server.endpoint.address.is_unspecified();
+    const std::string place =
+        anywhere ? ':' + std::to_string(server.endpoint.port) : server.endpoint.text();
+    if (!server.path.empty()) return "unix:" + server.path;
+    return server.kind == ServerKind::tcp ? "tcp://" + place : place;
+}
+
+std::vector<Finding> find_problems(const Sample& sample, const Policy& policy,
+                                   const Report& report) {
+    std::vector<Finding> findings;
+    for (std::size_t index = 0; index < sample.servers.size(); ++index) {
+        const Server& server = sample.servers[index];
+        const Context context{sample, policy, report, index, server, Commands(sample, server)};
+        std::vector<Finding> of_server;
+        for (const auto& rule : rules)
+            if (Found found = rule(context)) of_server.push_back(std::move(*found));
+        find_shortages(context, of_server);
+        std::ranges::stable_sort(of_server, std::greater{}, &Finding::severity);
+        std::ranges::move(of_server, std::back_inserter(findings));
+    }
+    return findings;
+}
+
+}  // namespace connleak

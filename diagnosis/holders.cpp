@@ -1,0 +1,133 @@
+#include "diagnosis/holders.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <tuple>
+
+namespace connleak {
+
+namespace {
+
+template <typename T>
+void raise(std::optional<T>& highest, std::optional<T> value) {
+    if (value && (!highest || *value > *highest)) highest = value;
+}
+
+// A connection counts once, whatever number of processes share it; it is the group's of the oldest
+// one.
+const Process* holder_of(const Processes& processes, const std::vector<Owner>& owners) {
+    const Process* first = nullptr;
+    for (const Owner& owner : owners) {
+        const auto found = processes.by_pid.find(owner.pid);
+        if (found == processes.by_pid.end()) continue;
+        if (first == nullptr || std::tie(found->second.start_time, found->second.pid) <
+                                    std::tie(first->start_time, first->pid))
+            first = &found->second;
+    }
+    return first;
+}
+
+using GroupKey = std::tuple<std::size_t, std::string, GroupKind>;
+
+void add_pools(const Processes& processes, std::map<GroupKey, Group>& groups) {
+    for (auto& [key, group] : groups) {
+        if (group.kind != GroupKind::php_fpm_pool) continue;
+        std::uint64_t workers = 0;
+        std::optional<std::uint64_t> limit;
+        bool all_known = true;
+        // Several masters can have a pool of the same name; they count together, as their title
+        // does.
+        for (const FpmPool& pool : processes.pools) {
+            if ("php-fpm: pool " + pool.name != group.name) continue;
+            workers += static_cast<std::uint64_t>(pool.workers);
+            all_known &= pool.max_children.has_value();
+            if (pool.max_children) limit = limit.value_or(0) + *pool.max_children;
+        }
+        group.workers = std::max(group.workers, workers);
+        if (!all_known || !limit) continue;
+        group.max_workers = limit;
+        group.projected_connections = *limit * group.per_worker_max;
+    }
+}
+
+}  // namespace
+
+void name_holders(const Sample& sample, const Policy& policy, Report& report) {
+    const Processes& processes = sample.processes;
+    std::map<std::pair<std::int32_t, std::size_t>, Holder> holders;
+    std::map<GroupKey, Group> groups;
+    std::map<GroupKey, std::set<std::int32_t>> members;
+
+    for (Connection& connection : report.connections) {
+        const Socket* client = connection.client_socket;
+        if (client == nullptr || client->inode == 0) continue;
+        const auto owners = processes.owners.find(client->inode);
+        if (owners == processes.owners.end()) continue;
+        const Process* process = holder_of(processes, owners->second);
+        if (process == nullptr) continue;
+        connection.group = process->group;
+
+        const bool persistent = connection.age_s &&
+                                *connection.age_s >= policy.persistent_after_s &&
+                                client->state == State::established;
+        const bool off = connection.keepalive == Keepalive::off;
+        std::optional<std::int64_t> idle_s;
+        if (connection.row != nullptr && connection.row->idle_s)
+            idle_s = connection.row->idle_s;
+        else if (connection.last_heard_ms)
+            idle_s = *connection.last_heard_ms / 1000;
+
+        const GroupKey key{connection.server, process->group, process->group_kind};
+        Group& group = groups[key];
+        group.name = process->group;
+        group.kind = process->group_kind;
+        group.server = connection.server;
+        ++group.connections;
+        group.persistent += persistent ? 1 : 0;
+        group.keepalive_on += connection.keepalive == Keepalive::on ? 1 : 0;
+        raise(group.oldest_s, connection.age_s);
+        if (connection.last_heard_ms)
+            raise(group.silent_max_s, std::optional(*connection.last_heard_ms / 1000));
+
+        std::set<std::int32_t> seen;  // one process can hold a socket by several descriptors
+        for (const Owner& owner : owners->second) {
+            if (!processes.by_pid.contains(owner.pid) || !seen.insert(owner.pid).second) continue;
+            Holder& holder = holders[{owner.pid, connection.server}];
+            holder.pid = owner.pid;
+            holder.server = connection.server;
+            ++holder.connections;
+            holder.persistent += persistent ? 1 : 0;
+            holder.close_wait += client->state == State::close_wait ? 1 : 0;
+            holder.keepalive_off += off ? 1 : 0;
+            raise(holder.oldest_s, connection.age_s);
+            raise(holder.idle_max_s, idle_s);
+            members[key].insert(owner.pid);
+        }
+    }
+
+    for (auto& [key, group] : groups) {
+        group.workers = members[key].size();
+        for (const std::int32_t pid : members[key]) {
+            const Holder& holder = holders[{pid, group.server}];
+            group.per_worker_max = std::max(group.per_worker_max, holder.connections);
+            group.persistent_per_worker_max =
+                std::max(group.persistent_per_worker_max, holder.persistent);
+            group.duplicate_workers += holder.persistent > 1 ? 1 : 0;
+        }
+    }
+    add_pools(processes, groups);
+
+    for (auto& [key, holder] : holders) report.holders.push_back(holder);
+    std::ranges::stable_sort(report.holders, [](const Holder& a, const Holder& b) {
+        return std::tuple(a.server, b.connections, a.pid) <
+               std::tuple(b.server, a.connections, b.pid);
+    });
+    for (auto& [key, group] : groups) report.groups.push_back(std::move(group));
+    std::ranges::stable_sort(report.groups, [](const Group& a, const Group& b) {
+        return std::tie(a.server, b.connections, a.name) <
+               std::tie(b.server, a.connections, b.name);
+    });
+}
+
+}  // namespace connleak

@@ -1,0 +1,12 @@
+// Who holds the connections: by process, and by the group that a person thinks in.
+#pragma once
+
+#include "diagnosis/report.h"
+
+namespace connleak {
+
+// Fills report.holders, report.groups and the group of each connection from its client side's
+// owners.
+void name_holders(const Sample& sample, const Policy& policy, Report& report);
+
+}  // namespace connleak

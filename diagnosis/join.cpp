@@ -1,0 +1,255 @@
+#include "diagnosis/join.h"
+
+#include <algorithm>
+#include <functional>
+#include <unordered_map>
+#include <unordered_set>
+
+namespace connleak {
+
+namespace {
+
+// How well a listening socket covers a local address: 2 exactly, 1 by a wildcard, 0 not at all.
+// "::" takes IPv4 as well unless it is IPV6_V6ONLY, which sock_diag tells no one without
+// privileges.
+int coverage(const Endpoint& listening, const Endpoint& local) {
+    if (listening.port != local.port) return 0;
+    if (listening.address == local.address) return 2;
+    if (!listening.address.is_unspecified()) return 0;
+    return listening.address.family() == Family::ipv6 || local.address.family() == Family::ipv4 ? 1
+                                                                                                : 0;
+}
+
+int coverage(const Server& server, const Endpoint& local) {
+    int best = 0;
+    for (const Endpoint& listening : server.listening)
+        best = std::max(best, coverage(listening, local));
+    return best;
+}
+
+class Joiner {
+  public:
+    Joiner(const Sample& sample, PathFinder& paths, std::int32_t own_pid)
+        : sample_(sample), paths_(paths), own_pid_(own_pid) {
+        for (const Server& server : sample.servers) {
+            if (!server.answer.own_connection) continue;
+            own_.insert(*server.answer.own_connection);
+            own_.insert(server.answer.own_connection->mirrored());
+        }
+    }
+
+    std::vector<Draft> run() {
+        sort_sockets();
+        for (const auto& [socket, server] : server_side_) pair(*socket, server);
+        for (const auto& [socket, server] : client_side_) {
+            if (!used_.contains(socket)) drafts_.push_back(draft(server, nullptr, socket));
+        }
+        for (std::size_t index = 0; index < sample_.servers.size(); ++index) attach_rows(index);
+        return std::move(drafts_);
+    }
+
+  private:
+    [[nodiscard]] bool is_own(const Socket& socket) const {
+        if (own_.contains(socket.tuple)) return true;
+        const auto owners = sample_.processes.owners.find(socket.inode);
+        return socket.inode != 0 && owners != sample_.processes.owners.end() &&
+               std::ranges::any_of(owners->second,
+                                   [&](const Owner& owner) { return owner.pid == own_pid_; });
+    }
+
+    [[nodiscard]] bool held_by(const Socket& socket, std::optional<std::int32_t> pid) const {
+        const auto owners = sample_.processes.owners.find(socket.inode);
+        return pid && socket.inode != 0 && owners != sample_.processes.owners.end() &&
+               std::ranges::any_of(owners->second,
+                                   [&](const Owner& owner) { return owner.pid == *pid; });
+    }
+
+    // The server in `netns` whose listening socket covers `local`. Two can share a port
+    // (SO_REUSEPORT, or one per address); the one whose process holds the socket is preferred, then
+    // the closer address.
+    [[nodiscard]] std::optional<std::size_t> server_at(NetnsId netns, const Endpoint& local,
+                                                       const Socket* socket) const {
+        std::optional<std::size_t> best;
+        int best_score = 0;
+        for (std::size_t index = 0; index < sample_.servers.size(); ++index) {
+            const Server& server = sample_.servers[index];
+            if (server.netns != netns) continue;
+            const int covered = coverage(server, local);
+            if (covered == 0) continue;
+            const int score = covered + (socket != nullptr && held_by(*socket, server.pid) ? 4 : 0);
+            if (score > best_score) best_score = score, best = index;
+        }
+        return best;
+    }
+
+    // The server that a client's socket is connected to.
+    [[nodiscard]] std::optional<std::size_t> server_of_client(const Socket& socket) {
+        const Endpoint& remote = socket.tuple.remote;
+        if (paths_.owns(socket.netns, remote.address)) {
+            if (const auto here = server_at(socket.netns, remote, nullptr)) return here;
+        } else {
+            std::vector<std::size_t> candidates;
+            for (const NetnsId netns : paths_.owners(remote.address)) {
+                if (const auto there = server_at(netns, remote, nullptr))
+                    candidates.push_back(*there);
+            }
+            if (candidates.size() == 1 && paths_.owners(remote.address).size() == 1)
+                return candidates.front();
+            if (!candidates.empty()) {
+                // The address exists several times: the one that packets from here reach.
+                const Path& path = paths_.find(socket.netns, remote.address);
+                for (const std::size_t index : candidates)
+                    if (path.end && sample_.servers[index].netns == *path.end) return index;
+            }
+        }
+        for (std::size_t index = 0; index < sample_.servers.size(); ++index) {
+            const Server& server = sample_.servers[index];
+            if (server.listening.empty() && server.endpoint == remote) return index;
+        }
+        return std::nullopt;
+    }
+
+    void sort_sockets() {
+        for (const Socket& socket : sample_.sockets) {
+            if (is_own(socket)) continue;
+            if (const auto server = server_at(socket.netns, socket.tuple.local, &socket)) {
+                server_side_.emplace_back(&socket, *server);
+            } else if (const auto remote = server_of_client(socket)) {
+                client_side_.emplace_back(&socket, *remote);
+                by_server_tuple_.emplace(socket.tuple.mirrored(), &socket);
+            }
+        }
+    }
+
+    // The client's socket of a server's socket: the mirrored tuple, in the namespace that is the
+    // peer's.
+    const Socket* peer_of(const Socket& socket) {
+        const auto [first, last] = by_server_tuple_.equal_range(socket.tuple);
+        std::vector<const Socket*> candidates;
+        for (auto it = first; it != last; ++it)
+            if (!used_.contains(it->second)) candidates.push_back(it->second);
+        const Address& address = socket.tuple.remote.address;
+        if (paths_.owns(socket.netns, address)) {
+            const auto here = std::ranges::find(candidates, socket.netns, &Socket::netns);
+            return here == candidates.end() ? nullptr : *here;
+        }
+        if (candidates.size() == 1 && paths_.owners(address).size() <= 1) return candidates.front();
+        if (candidates.empty()) return nullptr;
+        const Path& path = paths_.find(socket.netns, address);
+        for (const Socket* candidate : candidates)
+            if (path.end == candidate->netns) return candidate;
+        return nullptr;
+    }
+
+    [[nodiscard]] Draft draft(std::size_t server, const Socket* server_socket,
+                              const Socket* client_socket) const {
+        Draft result;
+        Connection& connection = result.connection;
+        connection.server = server;
+        connection.server_socket = server_socket;
+        connection.client_socket = client_socket;
+        const Tuple tuple =
+            server_socket != nullptr ? server_socket->tuple : client_socket->tuple.mirrored();
+        connection.server_end = tuple.local;
+        connection.client_end = tuple.remote;
+        // inet_csk_accept() gives a socket its inode: established without one means still in the
+        // queue.
+        result.facts.accept_queue = server_socket != nullptr && server_socket->inode == 0 &&
+                                    (server_socket->state == State::established ||
+                                     server_socket->state == State::close_wait);
+        return result;
+    }
+
+    void pair(const Socket& socket, std::size_t server) {
+        const Socket* peer = peer_of(socket);
+        if (peer != nullptr) used_.insert(peer);
+        drafts_.push_back(draft(server, &socket, peer));
+    }
+
+    void attach_rows(std::size_t index) {
+        const Server& server = sample_.servers[index];
+        const ServerAnswer& answer = server.answer;
+        if (answer.clients.empty() && !answer.clients_complete) return;
+
+        std::unordered_map<Tuple, std::size_t> by_tuple;
+        std::unordered_multimap<Endpoint, std::size_t> by_client;
+        std::unordered_map<std::int32_t, std::size_t> by_fd;
+        for (std::size_t at = 0; at < drafts_.size(); ++at) {
+            const Connection& connection = drafts_[at].connection;
+            if (connection.server != index) continue;
+            by_tuple.emplace(Tuple{connection.server_end, connection.client_end}, at);
+            by_client.emplace(connection.client_end, at);
+            if (connection.server_socket == nullptr || !server.pid) continue;
+            const auto owners = sample_.processes.owners.find(connection.server_socket->inode);
+            if (owners == sample_.processes.owners.end()) continue;
+            for (const Owner& owner : owners->second)
+                if (owner.pid == *server.pid) by_fd.emplace(owner.fd, at);
+        }
+
+        const auto find = [&](const ServerClient& row) -> std::optional<std::size_t> {
+            if (row.address && row.local_address) {
+                const auto found = by_tuple.find({*row.local_address, *row.address});
+                if (found != by_tuple.end()) return found->second;
+            }
+            if (row.address) {
+                // Without laddr (before 6.2), or where the server's address is translated on the
+                // way: the client's end names the connection, if only one has it.
+                if (by_client.count(*row.address) == 1) return by_client.find(*row.address)->second;
+                return std::nullopt;
+            }
+            if (row.fd && row.path.empty()) {
+                const auto found = by_fd.find(*row.fd);
+                if (found != by_fd.end()) return found->second;
+            }
+            return std::nullopt;
+        };
+
+        for (const ServerClient& row : answer.clients) {
+            // A master's row is the replica's own connection to it, not a client of this server.
+            if (row.flags.find('M') != std::string::npos) continue;
+            if (const auto at = find(row)) {
+                drafts_[*at].connection.row = &row;
+                drafts_[*at].facts.listed = true;
+            } else if (row.address || !row.path.empty()) {
+                add_row(index, row);
+            }
+        }
+        if (!answer.clients_complete) return;
+        for (Draft& each : drafts_) {
+            if (each.connection.server == index && !each.facts.listed) each.facts.listed = false;
+        }
+    }
+
+    void add_row(std::size_t index, const ServerClient& row) {
+        Draft result;
+        result.connection.server = index;
+        result.connection.row = &row;
+        if (row.address) result.connection.client_end = *row.address;
+        result.connection.client_path = row.path;
+        result.connection.server_end = row.local_address.value_or(sample_.servers[index].endpoint);
+        result.facts.listed = true;
+        drafts_.push_back(std::move(result));
+    }
+
+    const Sample& sample_;
+    PathFinder& paths_;
+    std::int32_t own_pid_;
+    std::unordered_set<Tuple> own_;
+    std::vector<std::pair<const Socket*, std::size_t>> server_side_;
+    std::vector<std::pair<const Socket*, std::size_t>> client_side_;
+    std::unordered_multimap<Tuple, const Socket*> by_server_tuple_;
+    std::unordered_set<const Socket*> used_;
+    std::vector<Draft> drafts_;
+};
+
+}  // namespace
+
+bool listens_on(const Server& server, const Endpoint& local) {
+    return coverage(server, local) > 0;
+}
+
+std::vector<Draft> join(const Sample& sample, PathFinder& paths, std::int32_t own_pid) {
+    return Joiner(sample, paths, own_pid).run();
+}
+
+}  // namespace connleak

@@ -1,0 +1,252 @@
+#include "diagnosis/second_look.h"
+
+#include <algorithm>
+
+namespace connleak {
+
+namespace {
+
+bool established(const Socket* socket) {
+    return socket != nullptr && socket->state == State::established;
+}
+
+bool waits_to_close(const Socket* socket) {
+    return socket != nullptr && socket->state == State::close_wait;
+}
+
+PeerView view_of(const Socket& peer) {
+    switch (peer.state) {
+        case State::established:
+        case State::syn_received:
+        case State::syn_sent:
+            return PeerView::present;
+        default:
+            return PeerView::closing;
+    }
+}
+
+}  // namespace
+
+SecondLook::SecondLook(const Sample& sample, PathFinder& paths, Witness& witness,
+                       std::deque<Socket>& found)
+    : sample_(sample), paths_(paths), witness_(witness), found_(found) {}
+
+bool SecondLook::untranslated(const Server& server) {
+    const ServerAnswer& answer = server.answer;
+    if (!answer.own_connection || !answer.own_address_seen) return false;
+    if (*answer.own_address_seen != answer.own_connection->local) return false;
+    return !answer.own_local_seen || *answer.own_local_seen == answer.own_connection->remote;
+}
+
+bool SecondLook::needed(const Draft& draft) const {
+    const Connection& connection = draft.connection;
+    const Server& server = sample_.servers[connection.server];
+    const Socket* held = connection.server_socket;
+    const Socket* client = connection.client_socket;
+    if (draft.facts.accept_queue) return true;
+    // A peer that has just closed is ordinary; an owner that still has not closed a moment later is
+    // a leak.
+    if (waits_to_close(held) || waits_to_close(client)) return true;
+    if (held != nullptr && client != nullptr)
+        return established(held) && established(client) && draft.facts.listed &&
+               !*draft.facts.listed;
+    if (established(held)) {
+        if (draft.facts.listed && !*draft.facts.listed) return true;
+        const Address& peer = held->tuple.remote.address;
+        return paths_.owns(held->netns, peer) || !paths_.owners(peer).empty();
+    }
+    if (established(client)) {
+        if (draft.facts.listed && !*draft.facts.listed) return true;
+        const Address& peer = client->tuple.remote.address;
+        return paths_.owns(client->netns, peer) || !paths_.owners(peer).empty();
+    }
+    if (held != nullptr || client != nullptr) return false;
+    return server.netns.has_value() ||
+           (server.asked_from && paths_.owns(*server.asked_from, connection.client_end.address));
+}
+
+SecondLook::Fate SecondLook::look_at_own(const Socket*& held) {
+    const Witness::Look look = witness_.look(held->netns, held->tuple);
+    if (!look.known) return Fate::keep;
+    if (!look.socket || look.socket->cookie != held->cookie) return Fate::drop;
+    found_.push_back(*look.socket);
+    held = &found_.back();
+    return Fate::keep;
+}
+
+PeerView SecondLook::look_at_peer(const Socket& socket, const Socket*& peer_socket) {
+    const Address& address = socket.tuple.remote.address;
+    const bool here = paths_.owns(socket.netns, address);
+    if (!here && paths_.owners(address).empty()) return PeerView::out_of_sight;
+    const Path& path = paths_.find(socket.netns, address);
+
+    // Where the way is not proven the owners of the address may still have the peer: seen is seen,
+    // but only when just one has the address, and absence then means nothing.
+    std::vector<NetnsId> places = path.visited;
+    if (!path.end && paths_.owners(address).size() == 1)
+        places.push_back(paths_.owners(address).front());
+    bool known = true;
+    for (const NetnsId netns : places) {
+        const Witness::Look look = witness_.look(netns, socket.tuple.mirrored());
+        known &= look.known;
+        if (!look.socket) continue;
+        found_.push_back(*look.socket);
+        peer_socket = &found_.back();
+        return view_of(*look.socket);
+    }
+    if (!path.end || !known) return PeerView::out_of_sight;
+    if (path.translation != Translation::none) return PeerView::maybe_translated;
+    // DNAT beyond what is in sight changes only the far end: any socket from the same local end may
+    // be it.
+    const auto held = witness_.holds_local_end(*path.end, socket.tuple.remote);
+    if (!held) return PeerView::out_of_sight;
+    return *held ? PeerView::maybe_translated : PeerView::absent;
+}
+
+void SecondLook::look_at_listing(Draft& draft) {
+    if (!draft.facts.listed || *draft.facts.listed) return;
+    const auto again = witness_.listed(draft.connection.server, draft.connection.client_end);
+    draft.facts.listed = again;
+}
+
+SecondLook::Fate SecondLook::look_at_server_side(Draft& draft) {
+    Connection& connection = draft.connection;
+    if (waits_to_close(connection.client_socket) &&
+        look_at_own(connection.client_socket) == Fate::drop)
+        return Fate::drop;
+    // First the peer, then the socket itself: it must still be established after its peer was found
+    // absent.
+    if (connection.client_socket == nullptr && established(connection.server_socket) &&
+        !draft.facts.accept_queue) {
+        draft.facts.peer = look_at_peer(*connection.server_socket, connection.client_socket);
+    }
+    look_at_listing(draft);
+    if (look_at_own(connection.server_socket) == Fate::drop) return Fate::drop;
+    if (connection.server_socket->inode != 0) draft.facts.accept_queue = false;
+    return Fate::keep;
+}
+
+bool SecondLook::listing_proves_absence(const Draft& draft) {
+    const Server& server = sample_.servers[draft.connection.server];
+    const Socket& client = *draft.connection.client_socket;
+    // The list speaks for our own namespace's connections: there the program's own connection has
+    // shown that the server sees addresses as they are. Two servers behind one address keep two
+    // lists.
+    if (server.listening.empty() && server.asked_from == client.netns && untranslated(server) &&
+        client.tuple.remote == server.endpoint)
+        return witness_.same_server_again(draft.connection.server);
+    return false;
+}
+
+SecondLook::Fate SecondLook::look_at_client_side(Draft& draft) {
+    Connection& connection = draft.connection;
+    const Socket first = *connection.client_socket;
+    if (!established(&first)) return look_at_own(connection.client_socket);
+    draft.facts.peer = look_at_peer(first, connection.server_socket);
+    look_at_listing(draft);
+    if (look_at_own(connection.client_socket) == Fate::drop) return Fate::drop;
+    if (draft.facts.peer == PeerView::present || draft.facts.peer == PeerView::closing)
+        return Fate::keep;
+
+    if (draft.facts.listed && *draft.facts.listed) {
+        draft.facts.peer = PeerView::present;
+        draft.facts.known_by_listing = true;
+    } else if (draft.facts.listed && draft.facts.peer == PeerView::out_of_sight &&
+               listing_proves_absence(draft)) {
+        // Whoever was heard since then is alive, whatever a list says.
+        const auto before = last_heard_ms(first);
+        const auto now = last_heard_ms(*connection.client_socket);
+        if (!before || !now || *now >= *before) {
+            draft.facts.peer = PeerView::absent;
+            draft.facts.known_by_listing = true;
+        }
+    }
+    return Fate::keep;
+}
+
+SecondLook::Fate SecondLook::look_at_row(Draft& draft) {
+    Connection& connection = draft.connection;
+    const Server& server = sample_.servers[connection.server];
+    if (connection.client_end.address.family() == Family::none) return Fate::keep;  // a Unix socket
+    if (server.netns) {
+        // A local server lists it but the dump lacked its socket: missed, or the connection is
+        // gone.
+        const Witness::Look look =
+            witness_.look(*server.netns, {connection.server_end, connection.client_end});
+        if (!look.known) return Fate::keep;
+        if (!look.socket) return Fate::drop;
+        found_.push_back(*look.socket);
+        connection.server_socket = &found_.back();
+        return look_at_server_side(draft);
+    }
+    // The server is elsewhere and lists a client with an address of the namespace that asked it.
+    if (!server.asked_from || !paths_.owns(*server.asked_from, connection.client_end.address))
+        return Fate::keep;
+    const NetnsId here = *server.asked_from;
+    const Tuple tuple{connection.client_end, server.endpoint};
+    const Witness::Look look = witness_.look(here, tuple);
+    if (look.socket) {
+        found_.push_back(*look.socket);
+        connection.client_socket = &found_.back();
+        draft.facts.peer = view_of(*look.socket);
+        draft.facts.known_by_listing = true;
+        return Fate::keep;
+    }
+    const auto listed = witness_.listed(connection.server, connection.client_end);
+    if (listed && !*listed) return Fate::drop;
+    // The server's own way back to that address is not in sight. It is proven only for the address
+    // that our own connection came from, which got its answers here.
+    const bool proven =
+        look.known && listed && untranslated(server) &&
+        server.answer.own_connection->local.address == connection.client_end.address;
+    const Namespace* place = paths_.get(here);
+    const auto held = witness_.holds_local_end(here, connection.client_end);
+    if (!proven || place == nullptr || !held) return Fate::keep;
+    const bool translated = place->translation != Translation::none || *held ||
+                            std::ranges::any_of(place->links, &Link::programmed);
+    draft.facts.peer = translated ? PeerView::maybe_translated : PeerView::absent;
+    return Fate::keep;
+}
+
+void SecondLook::run(std::vector<Draft>& drafts) {
+    for (Draft& draft : drafts) {
+        const Connection& connection = draft.connection;
+        if (connection.server_socket != nullptr && connection.client_socket != nullptr) {
+            const Socket& other = *connection.client_socket;
+            draft.facts.peer = established(&other) ? PeerView::present : view_of(other);
+        } else if (connection.client_socket != nullptr && draft.facts.listed &&
+                   *draft.facts.listed) {
+            draft.facts.peer = PeerView::present;
+            draft.facts.known_by_listing = true;
+        }
+    }
+    std::vector<std::size_t> doubtful;
+    for (std::size_t at = 0; at < drafts.size(); ++at) {
+        if (drafts[at].facts.known_by_listing) continue;
+        if (needed(drafts[at])) doubtful.push_back(at);
+    }
+    if (doubtful.empty()) return;
+
+    witness_.settle();
+    std::vector<bool> gone(drafts.size(), false);
+    for (const std::size_t at : doubtful) {
+        Draft& draft = drafts[at];
+        Fate fate = Fate::keep;
+        if (draft.connection.server_socket != nullptr)
+            fate = look_at_server_side(draft);
+        else if (draft.connection.client_socket != nullptr)
+            fate = look_at_client_side(draft);
+        else
+            fate = look_at_row(draft);
+        gone[at] = fate == Fate::drop;
+    }
+    std::size_t kept = 0;
+    for (std::size_t at = 0; at < drafts.size(); ++at) {
+        if (gone[at]) continue;
+        if (kept != at) drafts[kept] = std::move(drafts[at]);
+        ++kept;
+    }
+    drafts.resize(kept);
+}
+
+}  // namespace connleak

@@ -1,0 +1,49 @@
+// Looks again at every connection that is about to be called one-sided. A dump misses sockets under
+// churn, connections come and go between two readings, addresses are translated on the way: only
+// what is still one-sided after all of that may be called ghost or orphan.
+#pragma once
+
+#include <deque>
+#include <vector>
+
+#include "diagnosis/join.h"
+#include "diagnosis/witness.h"
+
+namespace connleak {
+
+class SecondLook {
+  public:
+    // Sockets that only this look finds are kept in `found`.
+    SecondLook(const Sample& sample, PathFinder& paths, Witness& witness,
+               std::deque<Socket>& found);
+
+    // Settles peer, listing and accept queue of every draft; removes those that are gone by now.
+    void run(std::vector<Draft>& drafts);
+
+  private:
+    enum class Fate : std::uint8_t { keep, drop };
+
+    [[nodiscard]] bool needed(const Draft& draft) const;
+    Fate look_at_server_side(Draft& draft);
+    Fate look_at_client_side(Draft& draft);
+    Fate look_at_row(Draft& draft);
+
+    // Reads `held` again. Fate::drop when it is gone or another connection; else `held` points to
+    // what it is now.
+    Fate look_at_own(const Socket*& held);
+    // Whether `socket`'s peer is in the namespace that packets to it end in; sets `peer_socket`
+    // when it is.
+    PeerView look_at_peer(const Socket& socket, const Socket*& peer_socket);
+    void look_at_listing(Draft& draft);
+    // Whether the server's client list proves that it lacks the client's socket.
+    [[nodiscard]] bool listing_proves_absence(const Draft& draft);
+    // What the server sees of our own connection is what we see: nothing translates between us.
+    [[nodiscard]] static bool untranslated(const Server& server);
+
+    const Sample& sample_;
+    PathFinder& paths_;
+    Witness& witness_;
+    std::deque<Socket>& found_;
+};
+
+}  // namespace connleak

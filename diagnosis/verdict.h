@@ -1,0 +1,33 @@
+// The contract's table of verdicts, as one pure function of what is known of a connection.
+#pragma once
+
+#include "diagnosis/report.h"
+
+namespace connleak {
+
+// What the socket table of the other end's host says.
+enum class PeerView : std::uint8_t {
+    out_of_sight,
+    present,           // it has the socket, established
+    closing,           // it has the socket, in a closing state
+    absent,            // it has no such socket, looked at twice, and nothing on the way translates
+    maybe_translated,  // it has no such socket, but addresses may be rewritten on the way
+};
+
+struct Facts {
+    PeerView peer = PeerView::out_of_sight;
+    bool accept_queue = false;      // established, but no process has accepted it
+    std::optional<bool> listed;     // in the server's complete client list; absent: there is none
+    bool known_by_listing = false;  // `peer` comes from the server's list, not from its kernel
+};
+
+// Fills verdict, evidence, keepalive, last_heard_ms and kernel_gives_up_in_s of `connection`, whose
+// sockets and row are set. `keepalive_s` is the server's tcp-keepalive, for the sockets that it
+// accepted.
+void judge(Connection& connection, const Facts& facts, const Policy& policy,
+           std::optional<std::uint64_t> keepalive_s);
+
+// Milliseconds since the peer's last segment (data or ACK); std::nullopt without tcp_info.
+std::optional<std::int64_t> last_heard_ms(const Socket& socket);
+
+}  // namespace connleak

@@ -1,0 +1,81 @@
+// The transport under everything in this folder: one netlink socket that was opened inside a
+// namespace, a question, its answers. Which bytes are asked and what the answers mean is the
+// caller's matter.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "netlink/attributes.h"
+#include "netlink/descriptor.h"
+#include "netlink/netns.h"
+#include "netlink/sock_diag.h"
+
+struct nlmsghdr;
+
+namespace connleak::netlink {
+
+// "EPERM"; "errno 523" for a number without a name.
+std::string errno_name(int code);
+// {EPERM, "sock_diag dump of IPv4: EPERM"}
+Error make_error(int code, std::string_view doing);
+
+// One netlink message that is being written: header, then the fixed structure, then attributes.
+class Request {
+  public:
+    // `room`: bytes for the structure and the attributes.
+    Request(std::uint16_t type, std::uint16_t flags, std::size_t room = 256);
+
+    template <typename Header>
+    void put_header(const Header& header) {
+        put_header(&header, sizeof(header));
+    }
+    void put(std::uint16_t type, Bytes value);
+    void put_u32(std::uint16_t type, std::uint32_t value);
+
+  private:
+    friend class Channel;
+    void put_header(const void* header, std::size_t size);
+    [[nodiscard]] nlmsghdr* message();
+
+    std::vector<std::uint8_t> bytes_;
+};
+
+class Channel {
+  public:
+    // In the namespace of the calling thread. `protocol` is NETLINK_ROUTE and the like.
+    static std::expected<Channel, Error> open_here(int protocol);
+    static std::expected<Channel, Error> open(const Netns& netns, int protocol);
+
+    using OnMessage = std::function<void(std::uint16_t type, Bytes payload)>;
+
+    // Asks and hands over every answer until the last. Returns 0, or the errno: of the system call,
+    // of the kernel's refusal (NLMSG_ERROR, or in the payload of NLMSG_DONE, where libmnl 1.0.4
+    // overlooks it), ETIMEDOUT when the kernel is silent, EINTR when the answers are of a table
+    // that changed while it was read (NLM_F_DUMP_INTR). Answers that came before the error have
+    // been handed over.
+    [[nodiscard]] int ask(Request& request, const OnMessage& on_message);
+
+    // The same for a dump that can be repeated: `restart` is called before every try, and a table
+    // that changed meanwhile is read again a few times.
+    [[nodiscard]] int ask_again_when_changed(Request& request, const std::function<void()>& restart,
+                                             const OnMessage& on_message);
+
+  private:
+    explicit Channel(Descriptor socket);
+    [[nodiscard]] int send(nlmsghdr* message);
+    [[nodiscard]] std::expected<std::size_t, int> receive();
+
+    Descriptor socket_;
+    std::unique_ptr<std::uint8_t[]> buffer_;
+    std::uint32_t sequence_ = 0;
+};
+
+}  // namespace connleak::netlink

@@ -1,0 +1,16 @@
+// The questions that a Redis-compatible server is asked, in their order, and what is made of the
+// answers and of the refusals. Internal to probes/redis*.
+#pragma once
+
+#include "diagnosis/records.h"
+#include "probes/redis_session.h"
+
+namespace connleak::probes {
+
+constexpr const char* lacks_everything =
+    "all that the server itself knows: its client list and its settings";
+
+// Connects, logs in and asks; fills `answer`. Within a RedisSession::Turn.
+void interview(RedisSession& session, ServerAnswer& answer);
+
+}  // namespace connleak::probes

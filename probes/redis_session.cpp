@@ -1,0 +1,71 @@
+#include "probes/redis_session.h"
+
+#include <algorithm>
+#include <span>
+#include <utility>
+
+#include "probes/redis_refusals.h"
+
+namespace connleak::probes {
+
+RedisSession::RedisSession(std::string scope_, const Credentials& credentials_, RedisLimits limits_)
+    : scope(std::move(scope_)), credentials(credentials_), limits(limits_) {}
+
+RedisSession::~RedisSession() {
+    wipe(credentials.password);
+}
+
+RedisSession::Turn::Turn(RedisSession& session) : session_(session), start_(Clock::now()) {
+    session.end = start_ + session.left;
+}
+
+RedisSession::Turn::~Turn() {
+    session_.left -= Clock::now() - start_;
+}
+
+Deadline RedisSession::next_deadline() {
+    using std::chrono::milliseconds;
+    const auto now = Clock::now();
+    const auto remaining = std::max(std::chrono::ceil<milliseconds>(end - now), milliseconds(0));
+    patience = std::min(limits.step, remaining);
+    return std::min<Deadline>(end, now + limits.step);
+}
+
+std::expected<RespConnection, RespFailure> RedisSession::connect() {
+    const Deadline deadline = next_deadline();
+    return path.empty() ? RespConnection::connect(server, open_socket, deadline)
+                        : RespConnection::connect(path, open_socket, deadline);
+}
+
+RedisSession::Result RedisSession::put(RespConnection& to, Words words, std::uint64_t most_bytes) {
+    return to.ask(std::span(words.begin(), words.size()), std::min(most_bytes, limits.bytes),
+                  next_deadline());
+}
+
+RedisSession::Result RedisSession::log_in(RespConnection& to) {
+    const std::string_view password = credentials.password;
+    if (credentials.user.empty()) return put(to, {"AUTH", password}, most_small_bytes);
+    return put(to, {"AUTH", credentials.user, password}, most_small_bytes);
+}
+
+// By its id where the server tells it: an address can be another's behind a translation. Else by
+// the address, and where that is translated as well, by what the row says: ours is the one that is
+// just now asking.
+std::vector<ServerClient>::iterator RedisSession::find_own(
+    std::vector<ServerClient>& clients) const {
+    if (own_id) return std::ranges::find(clients, *own_id, &ServerClient::id);
+    if (own_address) {
+        const auto found = std::ranges::find(clients, own_address, &ServerClient::address);
+        if (found != clients.end()) return found;
+    }
+    const auto asks = [](const ServerClient& client) {
+        return client.idle_s == 0 &&
+               (client.command == "client" || client.command == "client|list");
+    };
+    const auto found = std::ranges::find_if(clients, asks);
+    const bool alone =
+        found != clients.end() && std::find_if(found + 1, clients.end(), asks) == clients.end();
+    return alone ? found : clients.end();
+}
+
+}  // namespace connleak::probes

@@ -1,0 +1,72 @@
+// What a conversation with one server keeps between its questions: the connection, the time that is
+// left, and how its own row is known. Internal to probes/redis*.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <expected>
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "probes/redis.h"
+#include "probes/resp_connection.h"
+
+namespace connleak::probes {
+
+// Of every answer but CLIENT LIST. INFO is the longest of them: a line per database.
+constexpr std::uint64_t most_small_bytes = 4U << 20U;
+
+struct RedisSession {
+    using Clock = std::chrono::steady_clock;
+    using Result = std::expected<std::unique_ptr<RespReply>, RespFailure>;
+    using Words = std::initializer_list<std::string_view>;
+
+    std::string scope;
+    Credentials credentials;
+    RedisLimits limits;
+    OpenSocket open_socket;
+    Endpoint server;
+    std::string path;  // instead of `server`, for a unix socket
+
+    std::optional<RespConnection> connection;
+    Clock::duration
+        left{};    // of limits.total; only the time that is spent in a conversation counts
+    Deadline end;  // of the turn that is under way
+    std::chrono::milliseconds patience{};  // what the last step was given
+
+    std::optional<std::uint64_t> own_id;
+    std::optional<Endpoint> own_address;
+
+    RedisSession(std::string scope_, const Credentials& credentials_, RedisLimits limits_);
+    RedisSession(const RedisSession&) = delete;
+    RedisSession& operator=(const RedisSession&) = delete;
+    ~RedisSession();  // wipes the password
+
+    // While one stands, the total time runs.
+    class Turn {
+      public:
+        explicit Turn(RedisSession& session);
+        Turn(const Turn&) = delete;
+        Turn& operator=(const Turn&) = delete;
+        ~Turn();
+
+      private:
+        RedisSession& session_;
+        Clock::time_point start_;
+    };
+
+    std::expected<RespConnection, RespFailure> connect();
+    Result put(RespConnection& to, Words words, std::uint64_t most_bytes);
+    Result log_in(RespConnection& to);
+    [[nodiscard]] std::vector<ServerClient>::iterator find_own(
+        std::vector<ServerClient>& clients) const;
+
+  private:
+    Deadline next_deadline();
+};
+
+}  // namespace connleak::probes

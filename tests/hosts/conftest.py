@@ -1,0 +1,62 @@
+"""What the tests need is looked for once. Without it they are skipped, and with CONNLEAK_NO_SKIP=1 a skip fails."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+import pytest
+
+import report
+from lab import Lab
+
+TOOLS = ["ip", "nft", "ss", "nsenter", "unshare", "setpriv", "pgrep", "redis-server", "redis-cli", "php-fpm8.2"]
+
+
+def missing():
+    """The reasons why nothing of this can run here."""
+    reasons = [f"no {tool}" for tool in TOOLS if not shutil.which(tool)]
+    if os.getuid() != 0:
+        reasons.append("not root")
+    if shutil.which("php-fpm8.2"):
+        modules = subprocess.run(["php-fpm8.2", "-m"], capture_output=True, text=True).stdout
+        reasons += [] if "redis" in modules else ["no phpredis"]
+    return reasons
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "lab: needs no connleak, proves the harness itself")
+    # Ended from outside, the fixtures shall clean up as they do at ^C.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("SIGTERM"))
+
+
+def pytest_collection_modifyitems(items):
+    reasons = missing()
+    binary = [] if os.access(report.BINARY, os.X_OK) else [f"no {report.BINARY}"]
+    for item in items:
+        lacking = reasons + ([] if item.get_closest_marker("lab") else binary)
+        if lacking:
+            item.add_marker(pytest.mark.skip(reason=", ".join(lacking)))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    result = outcome.get_result()
+    if result.skipped and not hasattr(result, "wasxfail") and os.environ.get("CONNLEAK_NO_SKIP") == "1":
+        reason = call.excinfo.value if call.excinfo else "no reason given"
+        result.outcome = "failed"
+        result.longrepr = f"skipped although CONNLEAK_NO_SKIP=1: {reason}"
+
+
+@pytest.fixture
+def lab():
+    with Lab() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def module_lab():
+    with Lab() as made:
+        yield made

@@ -1,0 +1,179 @@
+"""Runs connleak in a host, or outside all of them, and reads its JSON report the way a user's script would."""
+
+import functools
+import ipaddress
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import jsonschema
+
+from lab import NETNS, Lab
+
+ROOT = Path(__file__).resolve().parents[2]
+BINARY = Path(os.environ.get("CONNLEAK", ROOT / "build/test/connleak")).absolute()
+SCHEMA = ROOT / "man/connleak-report.schema.json"
+VERDICTS = ["healthy", "ghost", "suspect", "unverified", "orphan", "unaccepted", "close-wait", "transient"]
+VALIDATED_ROWS = 150  # of each list: jsonschema is slow, and the rows are alike
+ROOT_NAMESPACE = object()  # as a host: the namespace that the tests themselves run in
+
+
+@functools.cache
+def outside():
+    """Where the program runs unless told otherwise: a host that is joined to nothing. A TARGET that is not in sight
+    is unreachable from there, and nothing is ever sent out of the machine."""
+    return Lab().host("outside")
+
+
+def command(*words, host=None, user=None, sight=None):
+    """sight: a list of hosts. Then the program lives in a container that has these namespaces under /run/netns
+    and a process table of its own, so that nothing else is in sight of it."""
+    prefix = [] if host is ROOT_NAMESPACE else (host or outside()).enter()
+    if sight is not None:
+        keep = "".join(f"touch /run/netns/{h.netns}; mount --bind /mnt/{h.netns} /run/netns/{h.netns};" for h in sight)
+        script = (f"set -e; mount --make-rprivate /; mount --rbind {NETNS} /mnt; mount -t tmpfs none {NETNS};"
+                  f'{keep} umount -l /mnt; exec "$@"')
+        prefix += ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--",
+                   "sh", "-c", script, "sh"]
+    if user:
+        prefix += ["setpriv", "--reuid", user, "--regid", "nogroup", "--clear-groups", "--"]
+    return [str(word) for word in [*prefix, BINARY, *words]]
+
+
+def connleak(*words, env=None, timeout=60, **where):
+    """Runs the program; bytes in, bytes out."""
+    hidden = ("REDISCLI_AUTH", "NO_COLOR", "COLUMNS")
+    environment = {name: value for name, value in os.environ.items() if name not in hidden}
+    begun = time.monotonic()
+    done = subprocess.run(command(*words, **where), env=environment | (env or {}), timeout=timeout,
+                          stdin=subprocess.DEVNULL, capture_output=True)
+    done.seconds = time.monotonic() - begun
+    return done
+
+
+def scan(*words, check=0, **options):
+    """`connleak WORDS --json`, its exit status checked, its report read and held against the schema."""
+    done = connleak(*words, "--json", **options)
+    shown = f"connleak {' '.join(map(str, words))}: exit {done.returncode}\n{done.stderr.decode(errors='replace')}"
+    assert done.returncode in ((check,) if isinstance(check, int) else check), shown
+    return Report(done, shown)
+
+
+@functools.cache
+def schema():
+    if not SCHEMA.exists() or not SCHEMA.stat().st_size:
+        return None
+    rules = json.loads(SCHEMA.read_text())
+    validator = jsonschema.validators.validator_for(rules)
+    validator.check_schema(rules)
+    return validator(rules)
+
+
+class Row(dict):
+    verdict = property(lambda self: self["verdict"])
+    evidence = property(lambda self: self["evidence"])
+
+    def owners(self, side):
+        return {owner["pid"] for owner in (self[f"{side}_socket"] or {"owners": []})["owners"]}
+
+
+class Report(dict):
+    def __init__(self, done, shown):
+        self.seconds, self.raw, self.stderr = done.seconds, done.stdout, done.stderr
+        super().__init__(json.loads(done.stdout.decode("utf-8", errors="strict"), parse_constant=reject))
+        assert self["schema_version"] == 1, shown
+        self.connections = [Row(row) for row in self["connections"]]
+        self.validate()
+
+    def validate(self):
+        for row in self.connections:
+            assert row.verdict in VERDICTS, row
+        if schema():
+            schema().validate({name: value[:VALIDATED_ROWS] if isinstance(value, list) else value
+                               for name, value in self.items()})
+
+    # ------------------------------------------------------------ servers
+
+    def server(self, service):
+        """The one entry of `servers` that is this service: by the port, and by its namespace or an address."""
+        found = [server for server in self["servers"] if self.concerns({"server": server}, service)]
+        assert len(found) == 1, f"{len(found)} entries for {service.target}: {found or self['servers']}"
+        return found[0]
+
+    def counts(self, service):
+        """The counts that are not 0."""
+        counts = self.server(service)["counts"]
+        assert sorted(counts) == sorted(VERDICTS)
+        return {verdict: count for verdict, count in counts.items() if count}
+
+    def findings(self, service=None, code=None):
+        return [finding for finding in self["findings"] if (code is None or finding["code"] == code)
+                and (service is None or self.concerns(finding, service))]
+
+    def finding(self, service, code):
+        found = self.findings(service, code)
+        assert len(found) == 1, f"{len(found)} findings {code}; there are {[f['code'] for f in self['findings']]}"
+        return found[0]
+
+    def codes(self, service):
+        return {finding["code"] for finding in self.findings(service)}
+
+    @staticmethod
+    def concerns(item, service):
+        server = item["server"]
+        return bool(server) and server["port"] == service.port and (
+            server.get("netns") == service.host.inode
+            or server.get("netns") is None and server["address"] in service.host.every_address)
+
+    def group(self, service, name):
+        found = [group for group in self["groups"] if group["name"] == name and self.concerns(group, service)]
+        assert len(found) == 1, f"{len(found)} groups {name!r}; there are {[g['name'] for g in self['groups']]}"
+        return found[0]
+
+    def processes(self, service, pid):
+        return [row for row in self["processes"] if row["pid"] == pid and self.concerns(row, service)]
+
+    # ------------------------------------------------------------ connections
+
+    def rows(self, endpoint=None, service=None, client_host=None):
+        """The rows of a client's endpoint. Where the same address lives twice, of this server or client host."""
+        return [row for row in self.connections
+                if (endpoint is None or is_endpoint(row["client"], endpoint))
+                and (service is None or self.concerns(row, service))
+                and (client_host is None or row["client"].get("netns") == client_host.inode)]
+
+    def row(self, endpoint, **which):
+        found = self.rows(endpoint, **which)
+        assert len(found) == 1, f"{len(found)} rows for {endpoint}, expected one: {found}"
+        return found[0]
+
+    def expect(self, endpoints, verdict, *evidence, without=(), keepalive=None, **which):
+        """Every endpoint has exactly one row, with this verdict (or one of these), with all of this evidence."""
+        verdicts = [verdict] if isinstance(verdict, str) else verdict
+        for endpoint in endpoints:
+            row = self.row(endpoint, **which)
+            shown = json.dumps(row, indent=1)
+            assert row.verdict in verdicts, f"{endpoint} is {row.verdict} {row.evidence}, expected {verdict}\n{shown}"
+            assert set(evidence) <= set(row.evidence), f"{endpoint}: {row.evidence} lacks some of {evidence}\n{shown}"
+            assert not set(without) & set(row.evidence), f"{endpoint}: {row.evidence} has some of {without}\n{shown}"
+            assert keepalive in (None, row["keepalive"]), f"{endpoint}: keepalive {row['keepalive']}\n{shown}"
+
+    def never_dead(self, endpoints, **which):
+        """Above all: a live connection is never called ghost or orphan. That it is listed is not asked here."""
+        for endpoint in endpoints:
+            for row in self.rows(endpoint, **which):
+                assert row.verdict not in ("ghost", "orphan"), f"{endpoint} lives\n{json.dumps(row, indent=1)}"
+
+    def gaps(self, source=None):
+        return [gap for gap in self["gaps"] if source is None or gap["source"] == source]
+
+
+def is_endpoint(shown, endpoint):
+    return (shown.get("port") == endpoint.port and bool(shown.get("address"))
+            and ipaddress.ip_address(shown["address"]) == ipaddress.ip_address(endpoint.address))
+
+
+def reject(constant):
+    raise ValueError(f"{constant} is not JSON")

@@ -1,0 +1,59 @@
+"""What goes wrong with connections, made with the kernel's own means and nothing faked."""
+
+import contextlib
+
+from lab import eventually
+
+
+@contextlib.contextmanager
+def cut_off(host, port):
+    """While this lasts, the host neither sends nor hears a TCP segment of this port."""
+    host.nft(f"""
+        table inet clk_cut {{
+            chain in  {{ type filter hook input priority 0;  tcp sport {port} drop; tcp dport {port} drop; }}
+            chain out {{ type filter hook output priority 0; tcp sport {port} drop; tcp dport {port} drop; }}
+        }}""")
+    try:
+        yield
+    finally:
+        host.nft("delete table inet clk_cut")
+
+
+def kill_sockets(host, filters):
+    """filters: one ss expression per socket. Returns once the kernel has none of them any more."""
+    filters = list(filters)
+    for start in range(0, len(filters), 50):
+        expression = " or ".join(f"( {one} )" for one in filters[start:start + 50])
+        host.run("ss", "-tnK", expression)
+        eventually(lambda: not host.ss(expression), what="ss -K has ended the sockets")
+
+
+def ghost_host_up(client_host, endpoints, port=6379):
+    """The client's host forgets the connections while nothing can tell the server."""
+    with cut_off(client_host, port):
+        kill_sockets(client_host, [f"sport = :{e.port} and dport = :{port}" for e in endpoints])
+
+
+def ghost_host_gone(client_host):
+    """The client's host is no more."""
+    client_host.vanish()
+
+
+def orphan(server_host, endpoints, port=6379):
+    """The server's host forgets the connections while nothing can tell the clients."""
+    with cut_off(server_host, port):
+        kill_sockets(server_host, [f"sport = :{port} and dport = :{e.port}" for e in endpoints])
+
+
+def close_wait_at_client(redis, endpoints):
+    """The server closes; the client, which never reads, does not notice."""
+    for endpoint in endpoints:
+        redis.cli("CLIENT", "KILL", "ADDR", str(endpoint))
+
+
+def in_state(host, state, port, endpoints):
+    """Whether the host holds these connections (by the client's port) in this state, as ss names it."""
+    ports = {e.port for e in endpoints}
+    rows = [row for row in host.ss("sport", "=", f":{port}", "or", "dport", "=", f":{port}") if row[0] == state]
+    held = {int(row[column].rsplit(":", 1)[1]) for row in rows for column in (3, 4)}
+    return ports <= held

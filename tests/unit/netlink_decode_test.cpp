@@ -1,0 +1,310 @@
+// The decoders of netlink/ on bytes: captured from a kernel (Linux 6.18), made by hand, cut off,
+// hostile.
+#include <gtest/gtest.h>
+#include <linux/inet_diag.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nf_tables_compat.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <sys/socket.h>
+
+#include <cstring>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "netlink/attributes.h"
+#include "netlink/bytecode.h"
+#include "netlink/nftables.h"
+#include "netlink/sock_diag_decode.h"
+
+namespace connleak::netlink {
+namespace {
+
+using Buffer = std::vector<std::uint8_t>;
+
+Buffer captured(const std::string& name) {
+    std::ifstream file(TEST_DATA "/fuzz/seeds/sock_diag/" + name, std::ios::binary);
+    std::ostringstream text;
+    text << file.rdbuf();
+    const std::string bytes = text.str();
+    EXPECT_FALSE(bytes.empty()) << name;
+    return {bytes.begin(), bytes.end()};
+}
+
+template <typename T>
+Buffer as_bytes(const T& value) {
+    Buffer bytes(sizeof(value));
+    std::memcpy(bytes.data(), &value, sizeof(value));
+    return bytes;
+}
+
+Buffer text_bytes(std::string_view text) {
+    Buffer bytes(text.begin(), text.end());
+    bytes.push_back(0);
+    return bytes;
+}
+
+Buffer joined(std::initializer_list<Buffer> parts) {
+    Buffer whole;
+    for (const Buffer& part : parts) whole.insert(whole.end(), part.begin(), part.end());
+    return whole;
+}
+
+Buffer attribute(unsigned type, const Buffer& value) {
+    Buffer bytes = joined({as_bytes(static_cast<std::uint16_t>(4 + value.size())),
+                           as_bytes(static_cast<std::uint16_t>(type)), value});
+    bytes.resize((bytes.size() + 3) / 4 * 4);
+    return bytes;
+}
+
+inet_diag_msg established_message() {
+    inet_diag_msg message{};
+    message.idiag_family = AF_INET;
+    message.idiag_state = 1;
+    return message;
+}
+
+std::string ends(const Socket& socket) {
+    return socket.tuple.local.text() + " " + socket.tuple.remote.text();
+}
+
+TEST(SocketDecoder, CapturedEstablished) {
+    const auto socket = decode_socket(captured("established-keepalive"), 42);
+    ASSERT_TRUE(socket);
+    EXPECT_EQ(ends(*socket), "127.0.0.1:6379 127.0.0.1:36244");
+    EXPECT_EQ(socket->netns, 42U);
+    EXPECT_EQ(socket->state, State::established);
+    EXPECT_FALSE(socket->ipv6_socket);
+    EXPECT_EQ(socket->timer.kind, TimerKind::keepalive);
+    EXPECT_GT(socket->timer.expires_ms, 7'100'000U);  // two hours, the kernel's default
+    EXPECT_EQ(socket->timer.retransmits, 0U);
+    EXPECT_EQ(socket->inode, 515969U);
+    EXPECT_EQ(socket->uid, 0U);
+    EXPECT_EQ(socket->interface, 0U);
+    EXPECT_NE(socket->cookie, 0U);
+    EXPECT_EQ(socket->cgroup_id, 1U);
+    EXPECT_EQ(socket->rx_queue_bytes, 6U);
+    EXPECT_EQ(socket->tx_queue_bytes, 0U);
+    ASSERT_TRUE(socket->info);
+    EXPECT_GE(socket->info->last_data_received_ms, 100U);
+    EXPECT_LT(socket->info->last_data_received_ms, 1000U);
+}
+
+TEST(SocketDecoder, CapturedOfEveryForm) {
+    const auto listen = decode_socket(captured("listen"), 1);
+    ASSERT_TRUE(listen);
+    EXPECT_EQ(ends(*listen), "127.0.0.1:6379 0.0.0.0:0");
+    EXPECT_EQ(listen->state, State::listen);
+    EXPECT_EQ(listen->tx_queue_bytes, 1024U);
+
+    const auto any = decode_socket(captured("listen-ipv6"), 1);
+    ASSERT_TRUE(any);
+    EXPECT_EQ(ends(*any), "[::]:7000 [::]:0");
+
+    const auto mapped = decode_socket(captured("v4-mapped"), 1);
+    ASSERT_TRUE(mapped);
+    EXPECT_EQ(ends(*mapped), "127.0.0.1:7000 127.0.0.1:41406");
+    EXPECT_TRUE(mapped->ipv6_socket);
+
+    const auto six = decode_socket(captured("established-ipv6"), 1);
+    ASSERT_TRUE(six);
+    EXPECT_EQ(ends(*six), "[::1]:7000 [::1]:38420");
+
+    const auto time_wait = decode_socket(captured("time-wait"), 1);
+    ASSERT_TRUE(time_wait);
+    EXPECT_EQ(ends(*time_wait), "127.0.0.1:36258 127.0.0.1:6379");
+    EXPECT_EQ(time_wait->state, State::time_wait);
+    EXPECT_EQ(time_wait->timer.kind, TimerKind::timewait);
+    EXPECT_EQ(time_wait->inode, 0U);
+    EXPECT_FALSE(time_wait->info);
+
+    const auto bare = decode_socket(captured("no-attributes"), 1);
+    ASSERT_TRUE(bare);
+    EXPECT_EQ(bare->tuple, six->tuple);
+    EXPECT_FALSE(bare->info);
+    EXPECT_EQ(bare->cgroup_id, 0U);
+}
+
+TEST(SocketDecoder, CutOffAnywhere) {
+    const Buffer whole = captured("established-keepalive");
+    for (std::size_t size = 0; size <= whole.size(); ++size) {
+        const Buffer part(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));
+        const auto socket = decode_socket(part, 1);
+        EXPECT_EQ(socket.has_value(), size >= sizeof(inet_diag_msg)) << size;
+        if (!socket) continue;
+        EXPECT_EQ(ends(*socket), "127.0.0.1:6379 127.0.0.1:36244");
+    }
+}
+
+TEST(SocketDecoder, BytesNeedNoAlignment) {
+    const Buffer whole = captured("established-keepalive");
+    const auto expected = decode_socket(whole, 1);
+    for (std::size_t shift = 1; shift < 8; ++shift) {
+        Buffer shifted(shift);
+        shifted.insert(shifted.end(), whole.begin(), whole.end());
+        EXPECT_EQ(decode_socket(Bytes(shifted).subspan(shift), 1), expected);
+    }
+}
+
+TEST(SocketDecoder, States) {
+    for (unsigned state = 0; state < 256; ++state) {
+        inet_diag_msg message = established_message();
+        message.idiag_state = static_cast<std::uint8_t>(state);
+        const auto socket = decode_socket(as_bytes(message), 1);
+        EXPECT_EQ(socket.has_value(), state >= 1 && state <= 12) << state;
+        if (!socket) continue;
+        EXPECT_EQ(static_cast<unsigned>(socket->state), state == 12 ? 3 : state);
+    }
+}
+
+TEST(SocketDecoder, FamiliesAndTimers) {
+    for (unsigned family = 0; family < 256; ++family) {
+        inet_diag_msg message = established_message();
+        message.idiag_family = static_cast<std::uint8_t>(family);
+        EXPECT_EQ(decode_socket(as_bytes(message), 1).has_value(),
+                  family == AF_INET || family == AF_INET6);
+    }
+    for (unsigned timer = 0; timer < 256; ++timer) {
+        inet_diag_msg message = established_message();
+        message.idiag_timer = static_cast<std::uint8_t>(timer);
+        message.idiag_retrans = 3;
+        message.idiag_expires = 1200;
+        const auto socket = decode_socket(as_bytes(message), 1);
+        EXPECT_EQ(socket->timer,
+                  (Timer{timer <= 5 ? static_cast<TimerKind>(timer) : TimerKind::off, 1200, 3}));
+    }
+}
+
+TEST(SocketDecoder, AnOlderKernelsTcpInfo) {
+    // 104 bytes, to tcpi_total_retrans: what Linux 3.x sent.
+    Buffer info(104);
+    info[3] = 2;     // tcpi_probes
+    info[4] = 5;     // tcpi_backoff
+    info[24] = 9;    // tcpi_unacked
+    info[44] = 11;   // tcpi_last_data_sent
+    info[52] = 22;   // tcpi_last_data_recv
+    info[56] = 33;   // tcpi_last_ack_recv
+    info[68] = 44;   // tcpi_rtt
+    info[100] = 55;  // tcpi_total_retrans
+    const TcpInfo expected{.last_data_sent_ms = 11,
+                           .last_data_received_ms = 22,
+                           .last_ack_received_ms = 33,
+                           .unacked = 9,
+                           .rtt_us = 44,
+                           .total_retransmits = 55,
+                           .backoff = 5,
+                           .probes = 2};
+    const auto decode = [](const Buffer& value) {
+        return decode_socket(
+                   joined({as_bytes(established_message()), attribute(INET_DIAG_INFO, value)}), 1)
+            ->info;
+    };
+    EXPECT_EQ(decode(info), expected);
+    info.resize(600, 0xff);  // and one that is longer than we know
+    EXPECT_EQ(decode(info), expected);
+    info.resize(60);
+    TcpInfo shorter = expected;
+    shorter.rtt_us = 0;
+    shorter.total_retransmits = 0;
+    EXPECT_EQ(decode(info), shorter);
+}
+
+TEST(SocketDecoder, HostileAttributeLengths) {
+    const Buffer head = as_bytes(established_message());
+    for (const unsigned length : {0U, 1U, 3U, 4U, 5U, 11U, 12U, 13U, 255U, 0xfffcU, 0xffffU}) {
+        const Buffer hostile = joined({as_bytes(static_cast<std::uint16_t>(length)),
+                                       as_bytes(static_cast<std::uint16_t>(INET_DIAG_CGROUP_ID)),
+                                       as_bytes(std::uint64_t{77})});
+        const auto socket = decode_socket(joined({head, hostile}), 1);
+        ASSERT_TRUE(socket);
+        EXPECT_EQ(socket->cgroup_id, length == 12 || length == 11 || length == 5 ? 77U : 0U)
+            << length;
+    }
+}
+
+TEST(Attributes, AreWalkedInBounds) {
+    const Buffer three =
+        joined({attribute(1, {1}), attribute(0x8000U | 2U, {}), attribute(3, {1, 2, 3, 4, 5})});
+    std::string walked;
+    for_each_attribute(three, [&](std::uint16_t type, Bytes value) {
+        walked += std::to_string(type) + ":" + std::to_string(value.size()) + " ";
+    });
+    EXPECT_EQ(walked, "1:1 2:0 3:5 ");
+    EXPECT_EQ(find_attribute(three, 3).size(), 5U);
+    EXPECT_TRUE(find_attribute(three, 9).empty());
+    EXPECT_EQ(load_text(text_bytes("eth0")), "eth0");
+    EXPECT_EQ(load_text(Bytes()), "");
+    EXPECT_EQ(load<std::uint32_t>(Bytes()), 0U);
+    EXPECT_TRUE(after_header(three, 1000).empty());
+}
+
+Buffer expression(std::string_view name, const Buffer& data = {}) {
+    return attribute(NFTA_LIST_ELEM, joined({attribute(NFTA_EXPR_NAME, text_bytes(name)),
+                                             attribute(NFTA_EXPR_DATA, data)}));
+}
+
+std::string in_rule(std::initializer_list<Buffer> expressions) {
+    const nfgenmsg header{.nfgen_family = NFPROTO_IPV4, .version = 0, .res_id = 0};
+    const Buffer rule = joined({as_bytes(header), attribute(NFTA_RULE_TABLE, text_bytes("nat")),
+                                attribute(NFTA_RULE_CHAIN, text_bytes("POSTROUTING")),
+                                attribute(NFTA_RULE_EXPRESSIONS, joined(expressions))});
+    for (std::size_t size = 0; size < rule.size(); ++size)  // cut off anywhere, without a crash
+        (void)find_translation_in_rule(Bytes(rule).first(size));
+    return find_translation_in_rule(rule).value_or("");
+}
+
+Buffer target(std::string_view name) {
+    return expression("target", attribute(NFTA_TARGET_NAME, text_bytes(name)));
+}
+
+TEST(NftablesDecoder, FindsWhatTranslates) {
+    const Buffer harmless =
+        joined({expression("meta"), expression("cmp"), expression("counter"),
+                expression("payload", attribute(NFTA_PAYLOAD_DREG, as_bytes(1U)))});
+    EXPECT_EQ(in_rule({harmless, expression("immediate")}), "");
+    for (const char* name : {"nat", "masq", "redir", "tproxy", "fwd", "synproxy", "queue"})
+        EXPECT_EQ(in_rule({harmless, expression(name)}),
+                  std::string("nft chain ip nat POSTROUTING (") + name + ")");
+    EXPECT_EQ(in_rule({expression("payload", attribute(NFTA_PAYLOAD_SREG, as_bytes(1U)))}),
+              "nft chain ip nat POSTROUTING (payload write)");
+    EXPECT_EQ(in_rule({expression("objref", attribute(NFTA_OBJREF_IMM_TYPE, {0, 0, 0, 1}))}), "");
+    EXPECT_EQ(in_rule({expression("objref", attribute(NFTA_OBJREF_IMM_TYPE, {0, 0, 0, 9}))}),
+              "nft chain ip nat POSTROUTING (synproxy)");
+    EXPECT_EQ(in_rule({}), "");
+}
+
+TEST(NftablesDecoder, IptablesTargets) {
+    for (const char* name : {"LOG", "MARK", "TCPMSS", "REJECT", "CT"})
+        EXPECT_EQ(in_rule({target(name)}), "");
+    for (const char* name : {"MASQUERADE", "SNAT", "DNAT", "REDIRECT", "NETMAP", "TPROXY", "SNPT",
+                             "NFQUEUE", "SOMETHING-NEW"})
+        EXPECT_EQ(in_rule({target(name)}),
+                  std::string("nft chain ip nat POSTROUTING (") + name + ")");
+}
+
+TEST(Bytecode, Shape) {
+    EXPECT_TRUE(compile_port_filter({}).empty());
+    // Twice "at least, at most, jump", for the local and for the remote port.
+    const Buffer one = compile_port_filter({6379});
+    EXPECT_EQ(one, joined({Buffer{INET_DIAG_BC_S_GE, 8},  as_bytes(std::uint16_t{20}), Buffer{0, 0},
+                           as_bytes(std::uint16_t{6379}),  //
+                           Buffer{INET_DIAG_BC_S_LE, 8},  as_bytes(std::uint16_t{12}), Buffer{0, 0},
+                           as_bytes(std::uint16_t{6379}),                               //
+                           Buffer{INET_DIAG_BC_JMP, 4},   as_bytes(std::uint16_t{24}),  //
+                           Buffer{INET_DIAG_BC_D_GE, 8},  as_bytes(std::uint16_t{24}), Buffer{0, 0},
+                           as_bytes(std::uint16_t{6379}),  //
+                           Buffer{INET_DIAG_BC_D_LE, 8},  as_bytes(std::uint16_t{16}), Buffer{0, 0},
+                           as_bytes(std::uint16_t{6379}),  //
+                           Buffer{INET_DIAG_BC_JMP, 4},   as_bytes(std::uint16_t{4})}));
+    EXPECT_EQ(compile_port_filter({6379, 6379}), one);
+    EXPECT_EQ(compile_port_filter({7001, 7000, 7002, 65535}).size(), 2 * one.size());
+    std::vector<std::uint16_t> odd;
+    for (std::uint16_t port = 1; port < 65535; port += 2) odd.push_back(port);
+    EXPECT_TRUE(compile_port_filter(odd).empty());
+}
+
+}  // namespace
+}  // namespace connleak::netlink
