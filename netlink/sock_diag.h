@@ -22,7 +22,8 @@ struct Error {
 struct SocketQuery {
     std::uint32_t states = 0xffffffff;  // bit 1 << State; all by default
     // Sockets whose local or remote port is one of these; empty: every socket.
-    std::vector<std::uint16_t> ports = {};
+    // Spelled out for GCC 12, which warns where a designated initializer leaves it to its default.
+    std::vector<std::uint16_t> ports = {};  // NOLINT(readability-redundant-member-init)
     bool with_info = true;  // tcp_info; without it a dump is about a third of the size
 };
 

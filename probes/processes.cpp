@@ -232,9 +232,9 @@ void add_hidden_by_mount(const Descriptor& proc, const std::string& proc_root,
 }
 
 // Sorted by inode, pid and fd, which is the order in which the owners are kept.
-std::vector<Held> merged(std::vector<Harvest>& harvests, Processes& result, FpmSeen& fpm) {
+std::vector<Held> merged(std::vector<Harvest>& harvests, Processes& result, FpmSeen& fpm,
+                         std::vector<Unread>& unread) {
     std::vector<Held> held = std::move(harvests.front().held);
-    std::vector<Unread> unread;
     std::map<std::uint32_t, std::string> users;
     for (Harvest& harvest : harvests) {
         if (&harvest != &harvests.front()) {
@@ -252,7 +252,6 @@ std::vector<Held> merged(std::vector<Harvest>& harvests, Processes& result, FpmS
         std::ranges::move(harvest.fpm.workers, std::back_inserter(fpm.workers));
         fpm.masters.merge(harvest.fpm.masters);
     }
-    add_unread(std::move(unread), result.gaps);
     std::ranges::sort(held);
     return held;
 }
@@ -287,11 +286,12 @@ Processes read_processes(const std::unordered_set<std::uint32_t>& wanted,
 
     FpmSeen fpm;
     std::vector<Held> held;
+    std::vector<Unread> unread;
     {
         const InodeSet inodes(wanted);
         const Walker walker(*proc, inodes, boot_time(*proc));
         auto harvests = walk_all(walker, pids);
-        held = merged(harvests, result, fpm);
+        held = merged(harvests, result, fpm, unread);
     }
     add_hidden_by_mount(*proc, proc_root, result.gaps);
     result.owners.reserve(std::min(held.size(), wanted.size()));
@@ -302,6 +302,8 @@ Processes read_processes(const std::unordered_set<std::uint32_t>& wanted,
         owners.reserve(static_cast<std::size_t>(end - at));
         for (; at != end; ++at) owners.push_back({at->pid, at->fd});
     }
+    // A hidden process matters where a socket has no owner among the others: it may be the one.
+    if (result.owners.size() < wanted.size()) add_unread(std::move(unread), result.gaps);
     add_fpm_pools(fpm, *proc, proc_root, file_root, result);
     return result;
 }

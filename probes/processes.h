@@ -5,9 +5,9 @@
 // - ENOENT and ESRCH: the process (or the descriptor) went away. It is left out, with all that was
 // found of
 //   it, and nothing is said.
-// - EACCES and EPERM: the process is hidden. The hidden ones are counted and are one gap. Kernel
-// threads and
-//   zombies have no descriptors and are never hidden.
+// - EACCES and EPERM: the process is hidden. The hidden ones are counted and are one gap, unless
+//   every socket that was asked for has an owner among the others. Kernel threads and zombies have
+//   no descriptors and are never hidden.
 // - Any other error: a gap with that error's name, in the same way.
 // - A process is described through the folder in which its descriptors were found, held open, so
 // that a pid

@@ -1,101 +1,20 @@
-// What a conversation makes of servers that refuse, hang, break off or are none, played by a fake
-// one.
-#include "probes/redis.h"
-
+// What a conversation makes of servers that answer, refuse or restrict, played by a fake one.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 
-#include <csignal>
 #include <fstream>
 
-#include "tests/unit/fake_server.h"
+#include "tests/unit/redis_told.h"
 
 namespace connleak::probes {
 namespace {
 
-using namespace std::chrono_literals;
-using test::bulk;
-using test::FakePeer;
-using test::FakeServer;
-using Answers = std::map<std::string, std::string>;
-
-const std::string everything = "all that the server itself knows: its client list and its settings";
-const std::string info_text =
-    "# Server\r\nredis_version:7.0.15\r\nrun_id:0123456789abcdef\r\nprocess_id:77\r\n"
-    "uptime_in_seconds:5\r\n# "
-    "Clients\r\nconnected_clients:3\r\nmaxclients:100\r\nblocked_clients:1\r\n"
-    "# Stats\r\ntotal_connections_received:9\r\nrejected_connections:2\r\n";
-const std::string list_text =
-    "id=4 addr=10.0.0.9:50000 laddr=10.0.0.1:6379 fd=8 name=worker age=9 idle=7 flags=N cmd=get\n"
-    "id=7 addr=10.0.0.8:50001 laddr=10.0.0.1:6379 fd=9 name= age=0 idle=0 flags=N "
-    "cmd=client|list\n";
-
-int open_tcp(int family) {
-    return socket(family, SOCK_STREAM, 0);
-}
-
-// A healthy server, with some answers replaced.
-Answers healthy(const Answers& instead = {}) {
-    Answers answers = {
-        {"INFO", bulk(info_text)},
-        {"INFO server", bulk(info_text)},
-        {"CONFIG GET tcp-keepalive", "*2\r\n" + bulk("tcp-keepalive") + bulk("300")},
-        {"CONFIG GET timeout", "*2\r\n" + bulk("timeout") + bulk("0")},
-        {"CONFIG GET maxclients", "*2\r\n" + bulk("maxclients") + bulk("10000")},
-        {"CLIENT ID", ":7\r\n"},
-        {"CLIENT LIST", bulk(list_text)},
-    };
-    for (const auto& [command, answer] : instead) answers[command] = answer;
-    return answers;
-}
-
-RedisLimits short_limits() {
-    return {200ms, 1000ms, 1U << 20U};
-}
-
-struct Outcome {
-    ServerAnswer answer;
-    std::chrono::steady_clock::duration took;
-};
-
-Outcome ask(const Endpoint& endpoint, const Credentials& credentials = {},
-            RedisLimits limits = short_limits()) {
-    const auto start = std::chrono::steady_clock::now();
-    RedisConversation conversation("server", credentials, limits);
-    ServerAnswer answer = conversation.ask(endpoint, open_tcp);
-    return {std::move(answer), std::chrono::steady_clock::now() - start};
-}
-
-// What a person would be told of it.
-std::string told(const ServerAnswer& answer) {
-    std::string text = answer.reachable ? "reachable\n" : "not reachable\n";
-    if (!answer.error.empty()) text += "error: " + answer.error + "\n";
-    for (const Gap& gap : answer.gaps) {
-        EXPECT_EQ(gap.source, "redis");
-        EXPECT_EQ(gap.scope, "server");
-        text += "gap: " + gap.error + ": " + gap.effect + "\n";
-    }
-    return text;
-}
-
-std::string told(const std::string& raw_answer) {
-    const FakeServer server([&](FakePeer& peer) {
-        peer.read_command();
-        peer.send(raw_answer);
-        peer.hold();
-    });
-    const Outcome outcome = ask(server.endpoint());
-    EXPECT_LT(outcome.took, 1s);
-    return told(outcome.answer);
-}
-
 TEST(RedisConversation, AsksEverythingAndLeavesItsOwnRowOut) {
     const FakeServer server(healthy());
     RedisConversation conversation("server", {}, short_limits());
-    const ServerAnswer answer = conversation.ask(server.endpoint(), open_tcp);
+    const ServerAnswer answer = conversation.ask(server.endpoint(), open_stream);
     EXPECT_EQ(told(answer), "reachable\n");
     EXPECT_TRUE(answer.asked);
     EXPECT_EQ(answer.version, "7.0.15");
@@ -275,170 +194,6 @@ TEST(RedisConversation, TellsProtectedMode) {
     EXPECT_EQ(answer.gaps[0].error, "DENIED");
 }
 
-TEST(RedisConversation, TellsWhoIsNoRedisServer) {
-    const auto none = [](const std::string& quoted) {
-        return "not reachable\nerror: this is not a Redis server" + quoted +
-               "\ngap: protocol error: " + everything + "\n";
-    };
-    EXPECT_EQ(told("HTTP/1.1 400 Bad Request\r\nServer: x\r\n"),
-              none(": HTTP/1.1 400 Bad Request"));
-    EXPECT_EQ(told("SSH-2.0-OpenSSH_9.2\r\n"), none(": SSH-2.0-OpenSSH_9.2"));
-    EXPECT_EQ(told("\x1b[31m\xff\x80\x07" + std::string(300, 'y')),
-              none(": [31m" + std::string(56, 'y')));
-    EXPECT_EQ(told(std::string("\x15\x03\x01\x00\x02\x02\x46", 7)), none(": it speaks TLS"));
-    EXPECT_EQ(told("*1\r\n$4\r\nINFO\r\n"), none(""));
-    EXPECT_EQ(told("*2147483647\r\n"), none(": *2147483647"));
-    EXPECT_EQ(told("*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n"), none(": *1"));
-    EXPECT_EQ(told("*9\r\n*512\r\n*512\r\n"), none(": *9"));
-}
-
-TEST(RedisConversation, EndsWhereTheServerDoesNot) {
-    const std::string unended =
-        "not reachable\nerror: an answer began and did not end within 200 ms\ngap: ETIMEDOUT: " +
-        everything + "\n";
-    EXPECT_EQ(told(""), "not reachable\nerror: no answer within 200 ms\ngap: ETIMEDOUT: " +
-                            everything + "\n");
-    EXPECT_EQ(told("$536870912\r\nx"), unended);
-    EXPECT_EQ(told("+never an end"), unended);
-    EXPECT_EQ(told("*2\r\n:1\r\n"), unended);
-}
-
-TEST(RedisConversation, TellsABrokenAnswer) {
-    for (const std::string part : {"$100\r\nabc", "*2\r\n$3\r\nabc\r\n", "-NOAU"}) {
-        const FakeServer server([&](FakePeer& peer) {
-            peer.read_command();
-            peer.send(part);
-        });
-        EXPECT_EQ(told(ask(server.endpoint()).answer),
-                  "not reachable\nerror: the server closed the connection within an answer\n"
-                  "gap: connection closed: " +
-                      everything + "\n");
-    }
-    const FakeServer silent([](FakePeer& peer) { peer.read_command(); });
-    EXPECT_EQ(told(ask(silent.endpoint()).answer),
-              "not reachable\nerror: the server closed the connection without an answer\n"
-              "gap: connection closed: " +
-                  everything + "\n");
-}
-
-TEST(RedisConversation, KeepsWhatWasSaidBeforeItBrokeOff) {
-    const FakeServer server([](FakePeer& peer) {
-        peer.read_command();
-        peer.send(bulk(info_text));
-        peer.read_command();
-    });
-    const ServerAnswer answer = ask(server.endpoint()).answer;
-    EXPECT_EQ(told(answer),
-              "reachable\nerror: the server closed the connection without an answer\n"
-              "gap: connection closed: the server's tcp-keepalive and timeout settings, and the "
-              "server's own list of its clients\n");
-    EXPECT_EQ(answer.connected_clients, 3U);
-}
-
-// Sends `answer` a byte at a time.
-void trickle(FakePeer& peer, const std::string& answer, std::chrono::milliseconds pause) {
-    for (const char letter : answer)
-        if (!peer.send({&letter, 1}) || !peer.wait(pause)) return;
-}
-
-TEST(RedisConversation, EndsATrickleByTheStep) {
-    const FakeServer server([](FakePeer& peer) {
-        peer.read_command();
-        trickle(peer, bulk(std::string(10000, 'x')), 20ms);
-    });
-    const Outcome outcome = ask(server.endpoint());
-    EXPECT_EQ(
-        told(outcome.answer),
-        "not reachable\nerror: an answer began and did not end within 200 ms\ngap: ETIMEDOUT: " +
-            everything + "\n");
-    EXPECT_LT(outcome.took, 1s);
-}
-
-TEST(RedisConversation, EndsATrickleByTheTotal) {
-    // Each answer is within its step, all together are not.
-    const FakeServer server([](FakePeer& peer) {
-        const Answers answers = healthy({{"INFO", bulk("a:b")}});
-        for (std::string command; !(command = peer.read_command()).empty();) {
-            if (!peer.wait(150ms)) return;
-            peer.send(answers.at(command));
-        }
-    });
-    const Outcome outcome = ask(server.endpoint(), {}, {300ms, 400ms, 1U << 20U});
-    EXPECT_LT(outcome.took, 1s);
-    EXPECT_EQ(outcome.answer.gaps.size(), 1U);
-    EXPECT_EQ(outcome.answer.gaps[0].error, "ETIMEDOUT");
-    EXPECT_TRUE(outcome.answer.reachable);
-}
-
-TEST(RedisConversation, BoundsTheClientList) {
-    const std::string too_long = bulk(std::string(200'000, 'x'));
-    const FakeServer server(healthy({{"CLIENT LIST", too_long}}));
-    const ServerAnswer answer = ask(server.endpoint(), {}, {1s, 3s, 100'000}).answer;
-    EXPECT_EQ(
-        told(answer),
-        "reachable\nerror: the answer is larger than 100000 bytes\n"
-        "gap: the answer is larger than 100000 bytes: the server's own list of its clients\n");
-    EXPECT_FALSE(answer.clients_complete);
-
-    const FakeServer crowded(
-        healthy({{"INFO", bulk("connected_clients:20000\r\nmaxclients:9\r\n")}}));
-    EXPECT_EQ(
-        told(ask(crowded.endpoint(), {}, {1s, 3s, 100'000}).answer),
-        "reachable\nerror: a list of 20000 clients would be larger than 100000 bytes\n"
-        "gap: a list of 20000 clients would be larger than 100000 bytes: the server's own list "
-        "of its clients\n");
-}
-
-TEST(RedisConversation, TellsAListThatIsNone) {
-    const FakeServer server(healthy({{"CLIENT LIST", bulk(list_text + "what?\n")}}));
-    const ServerAnswer answer = ask(server.endpoint()).answer;
-    EXPECT_EQ(told(answer),
-              "reachable\nerror: CLIENT LIST has lines that are no client's\n"
-              "gap: protocol error: 1 lines of the server's client list\n");
-    EXPECT_FALSE(answer.clients_complete);
-    EXPECT_EQ(answer.clients.size(), 1U);
-    const FakeServer other(healthy({{"CLIENT LIST", ":5\r\n"}}));
-    EXPECT_FALSE(ask(other.endpoint()).answer.clients_complete);
-}
-
-TEST(RedisConversation, TellsWhyItCouldNotConnect) {
-    Endpoint gone;
-    {
-        const FakeServer server(Answers{});
-        gone = server.endpoint();
-    }
-    EXPECT_EQ(told(ask(gone).answer),
-              "not reachable\nerror: Connection refused\ngap: ECONNREFUSED: " + everything + "\n");
-
-    RedisConversation conversation("server", {}, short_limits());
-    EXPECT_FALSE(conversation.clients_again());
-    EXPECT_EQ(conversation.run_id_again(), "");
-    const ServerAnswer denied = conversation.ask(gone, [](int) {
-        errno = EACCES;
-        return -1;
-    });
-    EXPECT_EQ(told(denied),
-              "not reachable\nerror: Permission denied\ngap: EACCES: " + everything + "\n");
-    const auto open_unix = [](int family) { return socket(family, SOCK_STREAM, 0); };
-    EXPECT_EQ(conversation.ask_unix("/nonexistent/redis.sock", open_unix).gaps.at(0).error,
-              "ENOENT");
-    EXPECT_EQ(conversation.ask_unix("/" + std::string(200, 'x'), open_unix).gaps.at(0).error,
-              "ENAMETOOLONG");
-}
-
-TEST(RedisConversation, SurvivesAPeerThatHasGone) {
-    // A write to it would raise SIGPIPE, whose default ends the process.
-    ASSERT_NE(std::signal(SIGPIPE, SIG_DFL), SIG_ERR);
-    const FakeServer server([](FakePeer& peer) {
-        const Answers answers = healthy();
-        for (int i = 0; i < 5; ++i) peer.send(answers.at(peer.read_command()));
-    });
-    RedisConversation conversation("server", {}, short_limits());
-    EXPECT_EQ(told(conversation.ask(server.endpoint(), open_tcp)), "reachable\n");
-    EXPECT_FALSE(conversation.clients_again());
-    EXPECT_FALSE(conversation.clients_again());
-}
-
 TEST(RedisConversation, LeavesNoTimeWaitAndNoDescriptor) {
     const FakeServer server(healthy());
     std::optional<Tuple> own;
@@ -446,7 +201,8 @@ TEST(RedisConversation, LeavesNoTimeWaitAndNoDescriptor) {
     {
         RedisConversation conversation("server", {}, short_limits());
         own = conversation
-                  .ask(server.endpoint(), [&](int family) { return descriptor = open_tcp(family); })
+                  .ask(server.endpoint(),
+                       [&](int family) { return descriptor = open_stream(family); })
                   .own_connection;
         EXPECT_TRUE(fcntl(descriptor, F_GETFD) & FD_CLOEXEC);
         linger set{};

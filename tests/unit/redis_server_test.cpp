@@ -14,17 +14,14 @@
 #include <fstream>
 #include <thread>
 
-#include "probes/redis.h"
+#include "tests/unit/redis_told.h"
 
 namespace connleak::probes {
 namespace {
 
-using namespace std::chrono_literals;
-
 constexpr const char* program = "/usr/bin/redis-server";
-const std::string everything = "all that the server itself knows: its client list and its settings";
 
-int open_socket(int family) {
+int open_stream(int family) {
     return socket(family, SOCK_STREAM, 0);
 }
 
@@ -107,13 +104,12 @@ class RedisServer : public testing::Test {
     [[nodiscard]] ServerAnswer ask(const Credentials& credentials = {},
                                    RedisLimits limits = {3s, 12s, 1U << 20U}) const {
         RedisConversation conversation("server", credentials, limits);
-        return conversation.ask(endpoint(), open_socket);
+        return conversation.ask(endpoint(), open_stream);
     }
 
+    // As everywhere, and never with the password.
     static std::string told(const ServerAnswer& answer) {
-        std::string text = answer.reachable ? "reachable\n" : "not reachable\n";
-        if (!answer.error.empty()) text += "error: " + answer.error + "\n";
-        for (const Gap& gap : answer.gaps) text += "gap: " + gap.error + ": " + gap.effect + "\n";
+        std::string text = probes::told(answer);
         EXPECT_EQ(text.find("s3cret"), std::string::npos);
         return text;
     }
@@ -131,7 +127,7 @@ TEST_F(RedisServer, Plain) {
     connect_idle();
     connect_idle();
     RedisConversation conversation("server", {}, {});
-    const ServerAnswer answer = conversation.ask(endpoint(), open_socket);
+    const ServerAnswer answer = conversation.ask(endpoint(), open_stream);
     EXPECT_EQ(told(answer), "reachable\n");
     EXPECT_EQ(answer.kind, ServerKind::redis);
     EXPECT_FALSE(answer.version.empty());
@@ -158,7 +154,7 @@ TEST_F(RedisServer, ByItsUnixSocket) {
     start("");
     connect_idle();
     RedisConversation conversation("server", {}, {});
-    const ServerAnswer answer = conversation.ask_unix(socket_path(), open_socket);
+    const ServerAnswer answer = conversation.ask_unix(socket_path(), open_stream);
     EXPECT_EQ(told(answer), "reachable\n");
     EXPECT_EQ(answer.clients.size(), 1U);
     EXPECT_FALSE(answer.own_connection);
@@ -178,7 +174,7 @@ TEST_F(RedisServer, WithAPassword) {
     EXPECT_EQ(told(ask({"", "s3cret"})), "reachable\n");
     EXPECT_EQ(told(ask({"default", "s3cret"})), "reachable\n");
     RedisConversation conversation("server", {"", "s3cret"}, {});
-    const ServerAnswer answer = conversation.ask(endpoint(), open_socket);
+    const ServerAnswer answer = conversation.ask(endpoint(), open_stream);
     EXPECT_EQ(conversation.run_id_again(), answer.run_id);
     EXPECT_FALSE(answer.run_id.empty());
 }
@@ -241,7 +237,7 @@ TEST_F(RedisServer, Stopped) {
 TEST_F(RedisServer, StoppedBetweenTheLooks) {
     start("");
     RedisConversation conversation("server", {}, {200ms, 1s, 1U << 20U});
-    EXPECT_EQ(told(conversation.ask(endpoint(), open_socket)), "reachable\n");
+    EXPECT_EQ(told(conversation.ask(endpoint(), open_stream)), "reachable\n");
     ASSERT_EQ(kill(pid_, SIGSTOP), 0);
     const auto begin = std::chrono::steady_clock::now();
     EXPECT_FALSE(conversation.clients_again());
