@@ -19,8 +19,9 @@ std::optional<std::uint32_t> parse_number(std::string_view text, int base, std::
     if (text.empty() || text.size() > digits) return std::nullopt;
     if (!leading_zero && text.size() > 1 && text.front() == '0') return std::nullopt;
     std::uint32_t value = 0;
-    const char* const end = text.data() + text.size();
-    const auto [stopped, error] = std::from_chars(text.data(), end, value, base);
+    const char* const begin = text.data();
+    const char* const end = begin + text.size();
+    const auto [stopped, error] = std::from_chars(begin, end, value, base);
     if (error != std::errc{} || stopped != end) return std::nullopt;
     return value;
 }

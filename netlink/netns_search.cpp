@@ -108,7 +108,7 @@ class Search {
     // A namespace that was met under a file first keeps that name.
     void add_files(const std::string& folder, const std::string& prefix) {
         for (const std::string& name : names_in(folder.c_str())) {
-            const std::string path = folder + "/" + name;
+            const std::string path = fmt::format("{}/{}", folder, name);
             auto opened = open_netns(path);
             if (opened)
                 add(std::move(*opened), prefix + name);

@@ -47,14 +47,14 @@ bool contains(const std::array<std::string_view, size>& names, std::string_view 
 
 // What to call the expression when it can translate, else "".
 std::string name_translator(Bytes expression) {
-    const std::string name = load_text(find_attribute(expression, NFTA_EXPR_NAME));
+    std::string name = load_text(find_attribute(expression, NFTA_EXPR_NAME));
     const Bytes data = find_attribute(expression, NFTA_EXPR_DATA);
     if (contains(translators, name)) return name;
     // A payload expression with a source register writes into the packet.
     if (name == "payload" && !find_attribute(data, NFTA_PAYLOAD_SREG).empty())
         return "payload write";
     if (name == "target") {
-        const std::string target = load_text(find_attribute(data, NFTA_TARGET_NAME));
+        std::string target = load_text(find_attribute(data, NFTA_TARGET_NAME));
         return contains(harmless_targets, target) ? "" : target;
     }
     if (name == "objref") {

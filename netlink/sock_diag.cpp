@@ -15,6 +15,7 @@
 #include "netlink/bytecode.h"
 #include "netlink/request.h"
 #include "netlink/sock_diag_decode.h"
+#include "netlink/socket_counts.h"
 
 namespace connleak::netlink {
 
@@ -89,6 +90,7 @@ bool lacks_ipv6(int family, int failure) {
 
 struct SocketTable::Impl {
     Channel channel;
+    SocketCounts counts;
     NetnsId netns;
 
     int dump_family(int family, const SocketQuery& query, const Filter& filter,
@@ -155,14 +157,19 @@ SocketTable::~SocketTable() = default;
 std::expected<SocketTable, Error> SocketTable::open(const Netns& netns) {
     auto channel = Channel::open(netns, NETLINK_SOCK_DIAG);
     if (!channel) return std::unexpected(channel.error());
-    return SocketTable(std::make_unique<Impl>(std::move(*channel), netns.id()));
+    SocketCounts counts;
+    const int failure = netns.run([&] { counts = SocketCounts::open_here(); });
+    if (failure != 0) return std::unexpected(make_error(failure, "entering " + netns.label()));
+    return SocketTable(std::make_unique<Impl>(std::move(*channel), std::move(counts), netns.id()));
 }
 
 Dump SocketTable::dump(const SocketQuery& query) {
     const Filter filter(query);
     std::vector<std::uint8_t> bytecode = compile_port_filter(query.ports);
+    const SocketCounts::Occupied occupied = impl_->counts.read();
     Dump result;
     for (const int family : {AF_INET, AF_INET6}) {
+        if (!(family == AF_INET ? occupied.ipv4 : occupied.ipv6)) continue;
         const std::size_t before = result.sockets.size();
         int failure = impl_->dump_family(family, query, filter, bytecode, result.sockets);
         if (failure == EINVAL && !bytecode.empty()) {  // this kernel dislikes our program

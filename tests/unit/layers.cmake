@@ -1,3 +1,4 @@
+cmake_minimum_required(VERSION 3.25)
 # The architecture, as a test: which folder may include which. Run with -DROOT=<source folder>.
 function(allow layer)
     file(GLOB_RECURSE files ${ROOT}/${layer}/*.h ${ROOT}/${layer}/*.cpp)

@@ -170,7 +170,7 @@ TEST(KernelSockets, TheKernelsFilterAgreesWithOurs) {
     };
     for (int round = 0; round < 200; ++round) {
         SocketQuery query;
-        const std::size_t count = 1 + random() % (round % 10 == 0 ? 800 : 12);
+        const std::size_t count = 1 + random() % (round % 10 == 0 ? 128 : 12);
         for (std::size_t i = 0; i < count; ++i) query.ports.push_back(any_port());
         Dump expected;
         for (const Socket& socket : everything.sockets)
@@ -204,7 +204,7 @@ TEST(KernelSockets, TheLongestFilterIsAccepted) {
     EXPECT_EQ(table.dump({.ports = ports}).sockets.size(), 1U);
     ports.pop_back();
     const auto bytecode = compile_port_filter(ports);
-    ASSERT_GT(bytecode.size(), 65000U);
+    ASSERT_GT(bytecode.size(), 5000U);
     EXPECT_EQ(ask_with_bytecode(netns, bytecode).failure, 0);
 }
 
@@ -267,7 +267,7 @@ TEST(KernelSockets, LookupOfBoundSockets) {
 TEST(KernelSockets, TimeWait) {
     NEEDS_ROOT();
     const Netns netns = make_netns();
-    const Descriptor listener = listen_on(netns, endpoint("127.0.0.1:6379"));
+    Descriptor listener = listen_on(netns, endpoint("127.0.0.1:6379"));
     Pair pair = connect_pair(netns, listener, endpoint("127.0.0.1:6379"));
     const Tuple tuple = tuple_of(pair.client);
     pair.client = Descriptor();
@@ -286,6 +286,8 @@ TEST(KernelSockets, TimeWait) {
     EXPECT_FALSE(found->info);
     EXPECT_NE(find(table.dump({}), tuple), nullptr);
     EXPECT_EQ(find(table.dump({.states = state_bit(State::established)}), tuple), nullptr);
+    listener = Descriptor();  // nothing is left but the TIME-WAIT
+    EXPECT_EQ(tuples(table.dump({})), std::vector<Tuple>{tuple});
 }
 
 TEST(KernelSockets, SynReceived) {
@@ -307,6 +309,23 @@ TEST(KernelSockets, SynReceived) {
     ASSERT_EQ(dump.sockets.size(), 1U);
     EXPECT_EQ(dump.sockets[0].cookie, found->cookie);
     EXPECT_EQ(look(table, tuple.mirrored())->state, State::syn_sent);
+}
+
+// The handshake of a v4 client with a dual-stack listener is an IPv4 row, in a namespace whose only
+// other socket is an IPv6 one.
+TEST(KernelSockets, SynReceivedOfADualStackListener) {
+    NEEDS_ROOT();
+    const Netns netns = make_netns();
+    const Descriptor listener = listen_on(netns, endpoint("[::]:6379"));
+    shell(netns,
+          "nft 'add table ip t; add chain ip t out { type filter hook output priority 0; };"
+          " add rule ip t out tcp flags & (syn|ack) == syn|ack drop'");
+    Descriptor client = connect_to(netns, endpoint("127.0.0.1:6379"), {}, false);
+    const Tuple tuple{endpoint("127.0.0.1:6379"), local_of(client)};
+    client = Descriptor();
+    SocketTable table = open_table(netns);
+    ASSERT_TRUE(wait_until([&] { return look(table, tuple).has_value(); }));
+    EXPECT_NE(find(table.dump({}), tuple), nullptr);
 }
 
 TEST(KernelSockets, Unaccepted) {
