@@ -54,8 +54,8 @@ std::string name_translator(Bytes expression) {
     if (name == "payload" && !find_attribute(data, NFTA_PAYLOAD_SREG).empty())
         return "payload write";
     if (name == "target") {
-        std::string target = load_text(find_attribute(data, NFTA_TARGET_NAME));
-        return contains(harmless_targets, target) ? "" : target;
+        const std::string target = load_text(find_attribute(data, NFTA_TARGET_NAME));
+        return contains(harmless_targets, target) ? std::string() : target;
     }
     if (name == "objref") {
         const Bytes type = find_attribute(data, NFTA_OBJREF_IMM_TYPE);

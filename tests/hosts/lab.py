@@ -193,6 +193,9 @@ class Lab:
     def hosts(self, *names):
         return [self.host(name) for name in names]
 
+    def living(self):
+        return [host for host in self._hosts.values() if host.exists]
+
     def lan(self, *hosts, subnet=None, number=1):
         """Joins the hosts by a bridge in a namespace of its own; they get the numbers from `number` on."""
         subnet = subnet or Subnet()

@@ -98,7 +98,7 @@ class Report(dict):
 
     def server(self, service):
         """The one entry of `servers` that is this service: by the port, and by its namespace or an address."""
-        found = [server for server in self["servers"] if self.concerns({"server": server}, service)]
+        found = [server for server in self["servers"] if self.is_of(server, service)]
         assert len(found) == 1, f"{len(found)} entries for {service.target}: {found or self['servers']}"
         return found[0]
 
@@ -121,11 +121,20 @@ class Report(dict):
         return {finding["code"] for finding in self.findings(service)}
 
     @staticmethod
-    def concerns(item, service):
+    def is_of(server, service):
+        """An item's `server` names a namespace where that is known; where it does not, the address must do."""
+        if not server or server["port"] != service.port:
+            return False
+        if server.get("netns") is not None:
+            return server["netns"] == service.host.inode
+        return server["address"] in service.host.every_address
+
+    def concerns(self, item, service):
+        """Rows of processes, groups and findings have the address of an entry of `servers` and no namespace."""
         server = item["server"]
-        return bool(server) and server["port"] == service.port and (
-            server.get("netns") == service.host.inode
-            or server.get("netns") is None and server["address"] in service.host.every_address)
+        return self.is_of(server, service) or bool(server) and "netns" not in server and any(
+            self.is_of(entry, service) and entry["address"] == server["address"] and entry["port"] == server["port"]
+            for entry in self["servers"])
 
     def group(self, service, name):
         found = [group for group in self["groups"] if group["name"] == name and self.concerns(group, service)]

@@ -28,19 +28,37 @@ def kill_sockets(host, filters):
         eventually(lambda: not host.ss(expression), what="ss -K has ended the sockets")
 
 
-def ghost_host_up(client_host, endpoints, port=6379):
+def settle(lab, endpoints, port):
+    """Waits until nothing is in flight: what the other side sent again later would be answered by a reset."""
+    ports = {e.port for e in endpoints}
+
+    def in_flight():
+        for host in lab.living():
+            for row in host.ss("state", "connected", f"( sport = :{port} or dport = :{port} )"):
+                if {int(row[3].rsplit(":", 1)[1]), int(row[4].rsplit(":", 1)[1])} & ports and "timer:(on," in row[-1]:
+                    return True
+        return False
+
+    eventually(lambda: not in_flight(), what="everything sent is acknowledged")
+
+
+def ghost_host_up(client_host, endpoints, port=6379, settled=True):
     """The client's host forgets the connections while nothing can tell the server."""
+    if settled:
+        settle(client_host.lab, endpoints, port)
     with cut_off(client_host, port):
         kill_sockets(client_host, [f"sport = :{e.port} and dport = :{port}" for e in endpoints])
 
 
 def ghost_host_gone(client_host):
     """The client's host is no more."""
+    eventually(lambda: not any("timer:(on," in row[-1] for host in client_host.lab.living() for row in host.ss()))
     client_host.vanish()
 
 
 def orphan(server_host, endpoints, port=6379):
     """The server's host forgets the connections while nothing can tell the clients."""
+    settle(server_host.lab, endpoints, port)
     with cut_off(server_host, port):
         kill_sockets(server_host, [f"sport = :{port} and dport = :{e.port}" for e in endpoints])
 

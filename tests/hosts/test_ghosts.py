@@ -50,7 +50,8 @@ def test_ghosts_and_live_idle_connections(lab, topology, family):
         report.expect(dead, "ghost", "peer-socket-absent", without=["peer-socket-present"], keepalive="off")
         report.expect(plain + probing, "healthy", "peer-socket-present", without=["peer-socket-absent"])
         assert report.counts(redis) == {"ghost": 3, "healthy": 4}
-        assert report.finding(redis, "ghost-connections")["count"] == 3
+        if words:  # without a TARGET the entry can be 0.0.0.0:6379, and another lab may have that too
+            assert report.finding(redis, "ghost-connections")["count"] == 3
     assert sorted(client.alive(plain + probing)) == sorted(plain + probing)
 
 
@@ -117,8 +118,9 @@ def test_a_ghosts_port_that_speaks_to_another_server_now(pair):
     dead = client.open(redis)
     ghost_host_up(web, dead)
     assert client.open(other, source=web.ip, source_port=dead[0].port) == dead
-    report = scan("--port", "6380")
-    report.expect(dead, "ghost", "peer-socket-absent", service=redis)
+    silence()
+    report = scan("--port", "6380", "--recent", "1s")
+    report.expect(dead, ["ghost", "suspect", "unverified"], service=redis)
     report.expect(dead, "healthy", "peer-socket-present", service=other)
 
 

@@ -30,7 +30,8 @@ def test_orphans(pair, family):
         report.expect(lost, "orphan", service=redis)
         report.expect(live, "healthy", "peer-socket-present", service=redis)
         assert report.counts(redis) == {"orphan": 2, "healthy": 2}
-        assert report.finding(redis, "orphan-connections")["count"] == 2
+        if words:
+            assert report.finding(redis, "orphan-connections")["count"] == 2
         row = report.row(lost[0])
         assert row["server_socket"] is None
         assert row.owners("client") == {client.pid}

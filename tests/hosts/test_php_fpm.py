@@ -31,7 +31,7 @@ def test_two_pconnects_make_two_connections_per_worker(pair):
     fpm.run_in_every_worker(call("pconnect", server) + call("pconnect", server, ", 2.5") + call("connect", server))
     eventually(lambda: len(redis.client_list()) == 8)
     silence()
-    report = scan("--persistent-after", "1s", "--recent", "1s")
+    report = scan(redis.target, "--persistent-after", "1s", "--recent", "1s")
     group = report.group(redis, GROUP)
     assert group["kind"] == "php-fpm-pool"
     assert (group["workers"], group["connections"], group["persistent"]) == (4, 8, 8)
@@ -61,7 +61,7 @@ def test_one_pconnect_is_as_it_should_be(pair):
     fpm.run_in_every_worker(call("pconnect", server) + call("connect", server))
     eventually(lambda: len(redis.client_list()) == 4)
     silence()
-    report = scan("--persistent-after", "1s")
+    report = scan(redis.target, "--persistent-after", "1s")
     group = report.group(redis, GROUP)
     assert (group["workers"], group["connections"], group["per_worker_max"]) == (4, 4, 1)
     assert "duplicate-persistent-connections" not in report.codes(redis)

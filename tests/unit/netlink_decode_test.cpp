@@ -26,7 +26,7 @@ namespace {
 using Buffer = std::vector<std::uint8_t>;
 
 Buffer captured(const std::string& name) {
-    std::ifstream file(TEST_DATA "/fuzz/seeds/sock_diag/" + name, std::ios::binary);
+    const std::ifstream file(TEST_DATA "/fuzz/seeds/sock_diag/" + name, std::ios::binary);
     std::ostringstream text;
     text << file.rdbuf();
     const std::string bytes = text.str();

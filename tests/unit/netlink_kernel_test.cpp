@@ -56,6 +56,7 @@ const Socket* find(const Dump& dump, const Tuple& tuple) {
 
 std::vector<Tuple> tuples(const Dump& dump) {
     std::vector<Tuple> result;
+    result.reserve(dump.sockets.size());
     for (const Socket& socket : dump.sockets) result.push_back(socket.tuple);
     std::sort(result.begin(), result.end());
     return result;
@@ -67,6 +68,7 @@ TEST(KernelSockets, DumpIsTheTruth) {
     const Descriptor v4 = listen_on(netns, endpoint("127.0.0.1:6379"));
     const Descriptor v6 = listen_on(netns, endpoint("[::]:7000"));
     std::vector<Pair> pairs;
+    pairs.reserve(300);
     for (int i = 0; i < 100; ++i)
         pairs.push_back(connect_pair(netns, v4, endpoint("127.0.0.1:6379")));
     for (int i = 0; i < 100; ++i)

@@ -131,7 +131,7 @@ TEST(KernelNetwork, BothEndsOfAVeth) {
     EXPECT_EQ(left.port_range_high, 60999);
 
     // With the other namespace out of sight its end is not named.
-    std::vector<Netns> alone;
+    const std::vector<Netns> alone;
     EXPECT_FALSE(link_named(read(both[0], alone), "left").peer_netns);
 }
 
