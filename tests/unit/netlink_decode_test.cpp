@@ -18,6 +18,7 @@
 #include "netlink/attributes.h"
 #include "netlink/bytecode.h"
 #include "netlink/nftables.h"
+#include "netlink/repeats.h"
 #include "netlink/sock_diag_decode.h"
 
 namespace connleak::netlink {
@@ -222,6 +223,30 @@ TEST(SocketDecoder, HostileAttributeLengths) {
         ASSERT_TRUE(socket);
         EXPECT_EQ(socket->cgroup_id, length == 12 || length == 11 || length == 5 ? 77U : 0U)
             << length;
+    }
+}
+
+TEST(Repeats, EachSocketOnceAsItWasSeenLast) {
+    std::vector<Socket> sockets;
+    const auto add = [&](std::uint64_t cookie, State state) {
+        Socket socket;
+        socket.cookie = cookie;
+        socket.state = state;
+        sockets.push_back(socket);
+    };
+    remove_repeats(sockets);
+    EXPECT_TRUE(sockets.empty());
+    for (std::uint64_t cookie = 1; cookie <= 1000; ++cookie) {
+        add(cookie, State::established);
+        if (cookie % 3 == 0) add(cookie / 3, State::time_wait);
+    }
+    add(0, State::listen);
+    add(0, State::listen);
+    remove_repeats(sockets);
+    ASSERT_EQ(sockets.size(), 1002U);
+    for (std::uint64_t cookie = 1; cookie <= 1000; ++cookie) {
+        EXPECT_EQ(sockets[cookie - 1].cookie, cookie);
+        EXPECT_EQ(sockets[cookie - 1].state, cookie <= 333 ? State::time_wait : State::established);
     }
 }
 

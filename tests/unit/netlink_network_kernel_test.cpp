@@ -29,7 +29,7 @@ Namespace read(const Netns& netns, const std::vector<Netns>& all) {
     return into;
 }
 
-const Link& link_named(const Namespace& netns, const std::string& name) {
+Link link_named(const Namespace& netns, const std::string& name) {
     const auto at = std::find_if(netns.links.begin(), netns.links.end(),
                                  [&](const Link& link) { return link.name == name; });
     if (at == netns.links.end()) throw std::runtime_error("no link " + name);
@@ -112,8 +112,8 @@ TEST(KernelNetwork, BothEndsOfAVeth) {
     const std::vector<Netns> both = make_joined();
     const Namespace left = read(both[0], both);
     const Namespace right = read(both[1], both);
-    const Link& here = link_named(left, "left");
-    const Link& there = link_named(right, "right");
+    const Link here = link_named(left, "left");
+    const Link there = link_named(right, "right");
     EXPECT_EQ(here.kind, "veth");
     EXPECT_EQ(here.peer_index, there.index);
     EXPECT_EQ(here.peer_netns, both[1].id());
@@ -141,7 +141,7 @@ TEST(KernelNetwork, BridgeAndItsPorts) {
     all.push_back(make_netns());
     shell(all[0], "ip link add b0 type bridge && ip link add p0 type veth peer name q0");
     shell(all[0],
-          "ip link set p0 master b0 && sysctl -qw net.ipv4.ip_local_port_range='2000 3000'");
+          "ip link set p0 master b0 && echo 2000 3000 > /proc/sys/net/ipv4/ip_local_port_range");
     const Namespace netns = read(all[0], all);
     EXPECT_EQ(link_named(netns, "b0").kind, "bridge");
     EXPECT_EQ(link_named(netns, "p0").master, link_named(netns, "b0").index);
@@ -272,9 +272,9 @@ TEST(KernelNetwork, Routes) {
     EXPECT_FALSE(route_to(left, "10.9.0.2").plain);
     EXPECT_TRUE(route_to(left, "fd09::2").plain);
     shell(left,
-          "ip rule del fwmark 7 lookup 100 && ip rule add from 10.9.0.1 ipproto tcp lookup main");
+          "ip rule del fwmark 7 lookup 100 && ip rule add from 10.9.0.1 ipproto 6 lookup main");
     EXPECT_FALSE(route_to(left, "10.9.0.2").plain);
-    shell(left, "ip rule del from 10.9.0.1 ipproto tcp lookup main");
+    shell(left, "ip rule del from 10.9.0.1 ipproto 6 lookup main");
     EXPECT_TRUE(route_to(left, "10.9.0.2").plain);
 }
 
