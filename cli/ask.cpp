@@ -1,6 +1,8 @@
 #include "cli/ask.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -59,7 +61,18 @@ bool worth_another_try(const ServerAnswer& answer) {
 struct Asked {
     std::unique_ptr<probes::RedisConversation> conversation;
     ServerAnswer answer;
+    std::optional<std::int32_t> peer_pid;  // of a Unix socket's other end
 };
+
+// Who listens at the other end of a Unix socket (unix(7), SO_PEERCRED), as a pid of our own pid
+// namespace.
+std::optional<std::int32_t> peer_pid(int descriptor) {
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    if (::getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || peer.pid <= 0)
+        return std::nullopt;
+    return peer.pid;
+}
 
 Asked ask_one(const Session& session, const Server& server,
               const probes::Credentials& credentials) {
@@ -91,7 +104,20 @@ Asked ask_one(const Session& session, const Server& server,
         asked.answer = put(*asked.conversation);
     };
     if (!server.path.empty()) {
-        ask([&](auto& conversation) { return conversation.ask_unix(server.path, open_socket); });
+        // The conversation owns its socket; a second descriptor of it tells who is at the other
+        // end.
+        int second = -1;
+        ask([&](auto& conversation) {
+            return conversation.ask_unix(server.path, [&](int family) {
+                const int descriptor = open_socket(family);
+                if (descriptor >= 0 && second < 0) second = ::fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+                return descriptor;
+            });
+        });
+        if (second >= 0) {
+            asked.peer_pid = peer_pid(second);
+            ::close(second);
+        }
         return asked;
     }
     for (const Endpoint& end : ways_to(session, server)) {
@@ -139,6 +165,7 @@ void ask_servers(Session& session, const std::string& password) {
         session.conversations[at] = std::move(answers[at].conversation);
         server.answer = std::move(answers[at].answer);
         if (!server.answer.version.empty()) server.kind = server.answer.kind;
+        if (answers[at].peer_pid) server.pid = answers[at].peer_pid;
         server.asked_from = server.netns ? *server.netns : session.home().id();
         session.redis_ms += server.answer.asking_ms;
         std::ranges::move(server.answer.gaps, std::back_inserter(sample.gaps));

@@ -42,6 +42,7 @@ void name_listening_process(Server& server, const std::vector<Socket>& listeners
 std::optional<std::string> collect(Session& session, const std::string& password) {
     if (auto wrong = discover_servers(session)) return wrong;
     ask_servers(session, password);
+    find_listeners_of_unix_servers(session);
 
     Sample& sample = session.sample();
     const std::vector<std::uint16_t> ports = ports_of_interest(session);
@@ -55,7 +56,8 @@ std::optional<std::string> collect(Session& session, const std::string& password
     listening.states = netlink::state_bit(State::listen);
     listening.ports = ports;
     listening.with_info = false;
-    const std::vector<Socket> listeners = session.dump(listening);
+    const std::vector<Socket> listeners =
+        ports.empty() ? std::vector<Socket>() : session.dump(listening);
     std::unordered_set<std::uint32_t> inodes;
     for (const Socket& socket : sample.sockets) inodes.insert(socket.inode);
     for (const Socket& socket : listeners) inodes.insert(socket.inode);

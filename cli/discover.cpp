@@ -105,6 +105,16 @@ class Discovery {
         return std::nullopt;
     }
 
+    void complete_unix_servers() {
+        for (Server& server : session_.sample().servers) {
+            if (server.path.empty() || !server.pid) continue;
+            const auto process =
+                std::ranges::find(processes_, *server.pid, &probes::RedisProcess::pid);
+            if (process == processes_.end()) continue;
+            listen_as(*process, server);
+        }
+    }
+
   private:
     // No process that may be read holds it; asked only about few sockets, so a plain search is
     // enough.
@@ -134,11 +144,8 @@ class Discovery {
         if (!known) servers.push_back(std::move(server));
     }
 
-    // One process is one server, on however many ports (plain and TLS) and addresses it listens.
-    Server* add_process(const probes::RedisProcess& process) {
-        Server server;
-        server.kind = process.kind;
-        server.pid = process.pid;
+    // Gives the server the listening sockets of the process.
+    void listen_as(const probes::RedisProcess& process, Server& server) {
         for (const Socket& socket : listeners_) {
             const bool held =
                 std::ranges::find(process.listeners, socket.inode) != process.listeners.end();
@@ -149,8 +156,16 @@ class Discovery {
             server.listening.push_back(socket.tuple.local);
         }
         drop_cluster_bus(server.listening);
+        if (!server.listening.empty()) server.endpoint = best_name(server.listening);
+    }
+
+    // One process is one server, on however many ports (plain and TLS) and addresses it listens.
+    Server* add_process(const probes::RedisProcess& process) {
+        Server server;
+        server.kind = process.kind;
+        server.pid = process.pid;
+        listen_as(process, server);
         if (server.listening.empty()) return nullptr;
-        server.endpoint = best_name(server.listening);
         auto& servers = session_.sample().servers;
         const auto known = std::ranges::find(servers, server.pid, &Server::pid);
         if (known != servers.end()) return &*known;
@@ -213,7 +228,7 @@ class Discovery {
                    place->addresses.end();
     }
 
-    // Reached by path; which process it is, its answer tells.
+    // Reached by path; which process it is, the connection to it tells.
     std::optional<std::string> add_unix(const Target& target) {
         Server server;
         server.path = target.path;
@@ -239,6 +254,12 @@ std::optional<std::string> discover_servers(Session& session) {
         if (auto wrong = discovery.add_target(target)) return wrong;
     }
     return std::nullopt;
+}
+
+void find_listeners_of_unix_servers(Session& session) {
+    if (session.sample().servers.empty()) return;
+    if (std::ranges::all_of(session.sample().servers, &std::string::empty, &Server::path)) return;
+    Discovery(session).complete_unix_servers();
 }
 
 std::vector<std::uint16_t> ports_of_interest(const Session& session) {

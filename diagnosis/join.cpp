@@ -32,9 +32,16 @@ class Joiner {
     Joiner(const Sample& sample, PathFinder& paths, std::int32_t own_pid)
         : sample_(sample), paths_(paths), own_pid_(own_pid) {
         for (const Server& server : sample.servers) {
-            if (!server.answer.own_connection) continue;
-            own_.insert(*server.answer.own_connection);
-            own_.insert(server.answer.own_connection->mirrored());
+            const ServerAnswer& answer = server.answer;
+            if (!answer.own_connection) continue;
+            const Tuple& ours = *answer.own_connection;
+            own_.push_back({ours, server.asked_from});
+            own_.push_back({ours.mirrored(), server.netns});
+            // What it is to the server, where addresses are translated on the way.
+            if (answer.own_address_seen)
+                own_.push_back(
+                    {{answer.own_local_seen.value_or(ours.remote), *answer.own_address_seen},
+                     server.netns});
         }
     }
 
@@ -50,7 +57,11 @@ class Joiner {
 
   private:
     [[nodiscard]] bool is_own(const Socket& socket) const {
-        if (own_.contains(socket.tuple)) return true;
+        // The same tuple in another namespace is somebody else's.
+        if (std::ranges::any_of(own_, [&](const OwnEnd& end) {
+                return end.tuple == socket.tuple && (!end.netns || *end.netns == socket.netns);
+            }))
+            return true;
         const auto owners = sample_.processes.owners.find(socket.inode);
         return socket.inode != 0 && owners != sample_.processes.owners.end() &&
                std::ranges::any_of(owners->second,
@@ -102,11 +113,19 @@ class Joiner {
                     if (path.end && sample_.servers[index].netns == *path.end) return index;
             }
         }
+        // Servers without a listening socket in sight: elsewhere, or ended. One that has a
+        // namespace is meant first by the sockets that reach into it; a loopback address never
+        // leaves its own.
+        std::optional<std::size_t> by_name;
         for (std::size_t index = 0; index < sample_.servers.size(); ++index) {
             const Server& server = sample_.servers[index];
-            if (server.listening.empty() && server.endpoint == remote) return index;
+            if (!server.listening.empty() || server.endpoint != remote) continue;
+            const bool inside = server.netns && *server.netns == socket.netns;
+            if (inside) return index;
+            if (remote.address.is_loopback() && server.netns) continue;
+            if (!by_name) by_name = index;
         }
-        return std::nullopt;
+        return by_name;
     }
 
     void sort_sockets() {
@@ -119,6 +138,11 @@ class Joiner {
                 by_server_tuple_.emplace(socket.tuple.mirrored(), &socket);
             }
         }
+        // A dump can show the TIME-WAIT of the last connection beside the new one of the same
+        // tuple: the living is paired first.
+        std::ranges::stable_partition(server_side_, [](const auto& each) {
+            return each.first->state == State::established;
+        });
     }
 
     // The client's socket of a server's socket: the mirrored tuple, in the namespace that is the
@@ -195,6 +219,11 @@ class Joiner {
                 // Without laddr (before 6.2), or where the server's address is translated on the
                 // way: the client's end names the connection, if only one has it.
                 if (by_client.count(*row.address) == 1) return by_client.find(*row.address)->second;
+                // One client's end, two of the server's ports: the descriptor tells them apart.
+                const auto held = row.fd ? by_fd.find(*row.fd) : by_fd.end();
+                if (!row.local_address && held != by_fd.end() &&
+                    drafts_[held->second].connection.client_end == *row.address)
+                    return held->second;
                 return std::nullopt;
             }
             if (row.fd && row.path.empty()) {
@@ -215,8 +244,11 @@ class Joiner {
             }
         }
         if (!answer.clients_complete) return;
+        // A proxy that listens here owns these sockets, and the server behind it lists the proxy's.
+        const bool same_process = untranslated(server);
         for (Draft& each : drafts_) {
-            if (each.connection.server == index && !each.facts.listed) each.facts.listed = false;
+            if (each.connection.server != index || each.facts.listed) continue;
+            if (each.connection.server_socket == nullptr || same_process) each.facts.listed = false;
         }
     }
 
@@ -234,7 +266,11 @@ class Joiner {
     const Sample& sample_;
     PathFinder& paths_;
     std::int32_t own_pid_;
-    std::unordered_set<Tuple> own_;
+    struct OwnEnd {
+        Tuple tuple;
+        std::optional<NetnsId> netns;  // absent: not known, any
+    };
+    std::vector<OwnEnd> own_;
     std::vector<std::pair<const Socket*, std::size_t>> server_side_;
     std::vector<std::pair<const Socket*, std::size_t>> client_side_;
     std::unordered_multimap<Tuple, const Socket*> by_server_tuple_;
@@ -246,6 +282,13 @@ class Joiner {
 
 bool listens_on(const Server& server, const Endpoint& local) {
     return coverage(server, local) > 0;
+}
+
+bool untranslated(const Server& server) {
+    const ServerAnswer& answer = server.answer;
+    if (!answer.own_connection || !answer.own_address_seen) return false;
+    if (*answer.own_address_seen != answer.own_connection->local) return false;
+    return !answer.own_local_seen || *answer.own_local_seen == answer.own_connection->remote;
 }
 
 std::vector<Draft> join(const Sample& sample, PathFinder& paths, std::int32_t own_pid) {

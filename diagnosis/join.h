@@ -23,4 +23,8 @@ std::vector<Draft> join(const Sample& sample, PathFinder& paths, std::int32_t ow
 // Whether the server's listening sockets cover the address (as one of them, or by a wildcard).
 bool listens_on(const Server& server, const Endpoint& local);
 
+// What the server sees of our own connection is what we see: the process that listens is the one
+// that answers, and nothing translates between us.
+bool untranslated(const Server& server);
+
 }  // namespace connleak

@@ -72,7 +72,8 @@ PathFinder::Segment PathFinder::bridge_segment(const Namespace& netns, const Lin
         segment.programmed |= port.programmed;
         // A port that is no cable to a namespace in sight can lead anywhere.
         if (port.kind != "veth" || !port.peer_netns ||
-            link(*port.peer_netns, port.peer_index) == nullptr)
+            link(*port.peer_netns, port.peer_index) == nullptr ||
+            !get(*port.peer_netns)->complete)
             segment.closed = false;
     }
     return segment;
@@ -145,6 +146,10 @@ Path PathFinder::walk(NetnsId from, const Address& to) {
     for (int hop = 0; hop < max_hops && here != nullptr; ++hop) {
         path.visited.push_back(here->id);
         worsen(path, here->translation, here->translation_reason);
+        if (!here->complete) {
+            path.reason = "a namespace on the way could not be read whole";
+            return path;
+        }
         const auto route = to.is_loopback()
                                ? Hop{.local = true, .plain = true, .interface = 0, .gateway = {}}
                                : witness_.route(here->id, to);
@@ -161,6 +166,7 @@ Path PathFinder::walk(NetnsId from, const Address& to) {
             path.reason = "the route to " + to.text() + " has more than one way";
             return path;
         }
+        if (hop == 0) path.interface = route->interface;
         const Address next_hop = route->gateway.family() == Family::none ? to : route->gateway;
         const Segment segment = segment_of(*here, *out);
         bool programmed = segment.programmed;

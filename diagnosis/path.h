@@ -19,6 +19,7 @@ struct Path {
     Translation translation =
         Translation::none;         // the worst of all namespaces and devices on the way
     std::vector<NetnsId> visited;  // those that packets pass on layer 3, first and last too
+    std::uint32_t interface = 0;   // the device of the first hop; 0 when it needs none
     std::string reason;            // why it is not proven or may be translated
 };
 
