@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "netlink/network.h"
+#include "system/errno_name.h"
 
 namespace connleak::cli {
 
@@ -17,11 +18,6 @@ netlink::NetnsSearch find_namespaces(const std::string& which) {
     if (which == "all") return netlink::find_all_netns();
     if (which == "self") return netlink::find_own_netns();
     return netlink::find_netns(which);
-}
-
-std::string errno_word(const netlink::Error& error) {
-    const char* name = ::strerrorname_np(error.code);
-    return name != nullptr ? name : error.what;
 }
 
 }  // namespace
@@ -42,7 +38,7 @@ Session::Session(const Options& options) : options_(options) {
             tables_.emplace(place.id(), std::move(*table));
         } else {
             network.complete = false;
-            sample_.gaps.push_back({"netlink", place.label(), errno_word(table.error()),
+            sample_.gaps.push_back({"netlink", place.label(), errno_name(table.error().code),
                                     "the sockets of this network namespace are not known"});
         }
         sample_.namespaces.push_back(std::move(network));
@@ -72,7 +68,7 @@ std::vector<Socket> Session::dump(const netlink::SocketQuery& query) {
         netlink::Dump dump = its->dump(query);
         sockets_read += dump.sockets.size();
         if (dump.error) {
-            sample_.gaps.push_back({"netlink", place.label(), errno_word(*dump.error),
+            sample_.gaps.push_back({"netlink", place.label(), errno_name(dump.error->code),
                                     "some sockets of this network namespace may be missing"});
         }
         if (all.empty())

@@ -32,9 +32,13 @@ Found near_limit(const Context& context) {
     result.summary = number(*answer.connected_clients) + " of " + number(*limit) + " clients (" +
                      std::to_string(percent) + " %)";
     result.remedy =
-        "remove ghosts first, then see who holds the most below; raising maxclients needs as many "
-        "descriptors "
-        "and harms nobody";
+        context.verdicts(Verdict::ghost) > 0 ? "Remove the ghosts first, then see" : "See";
+    result.remedy += " below who holds the most. ";
+    if (*limit < answer.maxclients.value_or(0)) {
+        result.remedy += "The limit in force is that of the descriptors, as below";
+        return result;
+    }
+    result.remedy += "Raising maxclients needs as many descriptors and harms nobody:";
     result.command = context.commands.client("CONFIG SET maxclients " + std::to_string(*limit * 2));
     return result;
 }
@@ -49,7 +53,7 @@ Found rejected(const Context& context) {
         result.summary +=
             " " + phrase::duration(static_cast<std::int64_t>(*context.server.answer.uptime_s)) +
             " ago";
-    result.remedy = "clients met maxclients; the counter starts anew with CONFIG RESETSTAT";
+    result.remedy = "Clients met maxclients. The counter starts anew with CONFIG RESETSTAT";
     return result;
 }
 
@@ -62,8 +66,8 @@ Found descriptors(const Context& context) {
                      " descriptors suffice for " +
                      number(client_limit(context.server).value_or(0)) + " clients";
     result.remedy =
-        "raise the limit of the running process (harms nobody), and LimitNOFILE of its unit for "
-        "the next start";
+        "Raise LimitNOFILE of its unit for the next start, and the limit of the running process, "
+        "which harms nobody:";
     if (context.server.pid)
         result.command = "prlimit --pid " + std::to_string(*context.server.pid) +
                          " --nofile=" + std::to_string(*limit + 32);
@@ -86,10 +90,9 @@ Found duplicates(const Context& context) {
                      " persistent connections per worker (" + count(worst->workers, "worker") +
                      ", " + count(worst->connections, "connection") + ")";
     result.remedy =
-        "two pconnect() calls with different host, port, timeout or persistent_id make two "
-        "connections; make the "
-        "calls alike, then reload the pool: old workers end after their request and take theirs "
-        "with them";
+        "Two pconnect() calls with different host, port, timeout or persistent_id make two "
+        "connections. Make the calls alike, then reload the pool: old workers end after their "
+        "request and take theirs with them";
     return result;
 }
 
@@ -114,7 +117,8 @@ Found capacity(const Context& context) {
                      (others > 0 ? ", with the others " + number(projected + others) : "") +
                      ": more than the limit of " + number(*limit);
     result.remedy =
-        "lower pm.max_children or the connections per worker, or raise maxclients (harms nobody)";
+        "Lower pm.max_children or the connections per worker, or raise maxclients, which needs as "
+        "many descriptors and harms nobody:";
     result.command = context.commands.client("CONFIG SET maxclients " +
                                              std::to_string((projected + others) * 5 / 4));
     return result;
@@ -147,9 +151,8 @@ Found ports(const Context& context) {
                               number(range) + " ephemeral ports (" + std::to_string(percent) +
                               " %) to " + to.text();
             result->remedy =
-                "connections that are opened for each request leave TIME-WAIT behind: keep them "
-                "open (pconnect, a "
-                "pool). A wider range helps until then and harms nobody";
+                "Connections that are opened for each request leave TIME-WAIT behind: keep them "
+                "open (pconnect, a pool). A wider range helps until then and harms nobody:";
             result->command = "sysctl -w net.ipv4.ip_local_port_range=\"1024 65535\"";
         }
     }

@@ -18,15 +18,34 @@ const Namespace* find(const Sample& sample, std::optional<NetnsId> id) {
 constexpr std::string_view endpoint_filter =
     R"jq(def e: (if .address|contains(":") then "[\(.address)]" else .address end) + ":\(.port)"; )jq";
 
-// Names come from files below /run/netns; a name that the shell would read otherwise is quoted.
-std::string quoted(const std::string& text) {
-    const bool plain = !text.empty() && std::ranges::all_of(text, [](char c) {
+// Names come from files below /run/netns and paths from the command line; what the shell would read
+// otherwise is quoted. Control characters and bytes beyond ASCII go as $'\n' (bash, ksh, zsh): a
+// command is one line of plain text, whatever is in it.
+std::string quoted(std::string_view text) {
+    const auto plain = [](char c) {
         return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
                c == '-' || c == '_' || c == '.' || c == '/' || c == ':';
-    });
-    if (plain) return text;
-    std::string result = "'";
-    for (const char c : text) result += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    };
+    const auto shown = [](char c) { return c >= ' ' && c <= '~'; };
+    if (!text.empty() && std::ranges::all_of(text, plain)) return std::string(text);
+    const bool escaped = !std::ranges::all_of(text, shown);
+    std::string result = escaped ? "$'" : "'";
+    for (const char c : text) {
+        constexpr std::string_view digits = "01234567";
+        const auto byte = static_cast<unsigned char>(c);
+        if (!shown(c)) {
+            // Octal has a fixed length; \x would take the digits that follow.
+            for (const char digit :
+                 {'\\', digits[byte >> 6U], digits[(byte >> 3U) & 7U], digits[byte & 7U]})
+                result += digit;
+        } else if (c == '\'') {
+            result += escaped ? "\\'" : "'\\''";
+        } else if (c == '\\' && escaped) {
+            result += "\\\\";
+        } else {
+            result += c;
+        }
+    }
     return result + "'";
 }
 
@@ -37,10 +56,14 @@ Commands::Commands(const Sample& sample, const Server& server) : sample_(sample)
 std::string Commands::inside(const std::string& command) const {
     const Namespace* place = find(sample_, server_.netns);
     if (place == nullptr || place->own) return command;
+    constexpr std::string_view docker = "docker/";
+    if (place->name.starts_with(docker))
+        return "nsenter --net=" + quoted("/run/docker/netns/" + place->name.substr(docker.size())) +
+               ' ' + command;
     if (!place->name.empty() && !place->name.contains('/'))
         return "ip netns exec " + quoted(place->name) + ' ' + command;
     if (server_.pid) return "nsenter -t " + std::to_string(*server_.pid) + " -n " + command;
-    return command;
+    return "";
 }
 
 std::string Commands::client(const std::string& words) const {
@@ -57,31 +80,59 @@ std::string Commands::client(const std::string& words) const {
     return inside(command);
 }
 
-std::string Commands::scan() const {
-    return "connleak scan " + quoted(target_text(server_)) + " --json";
+std::string Commands::scan(const std::string& words) const {
+    const std::string command = "connleak scan " + quoted(target_text(server_)) + ' ' + words;
+    // A loopback address is another host in each namespace.
+    return server_.endpoint.address.is_loopback() ? inside(command) : command;
+}
+
+std::string Commands::chosen(Verdict verdict) const {
+    std::string condition = ".verdict == \"" + std::string(word(verdict)) + '"';
+    // Two servers count their clients' ids from 1 each, and the same addresses can exist twice:
+    // what is closed at this server must be this server's.
+    if (!server_.netns) return condition;
+    condition += " and .server.netns == " + std::to_string(*server_.netns);
+    const bool shared = std::ranges::any_of(sample_.servers, [&](const Server& other) {
+        return &other != &server_ && other.netns == server_.netns &&
+               std::ranges::any_of(other.listening, [&](const Endpoint& end) {
+                   return std::ranges::find(server_.listening, end.port, &Endpoint::port) !=
+                          server_.listening.end();
+               });
+    });
+    if (shared && server_.pid)
+        condition +=
+            " and any(.server_socket.owners[]?; .pid == " + std::to_string(*server_.pid) + ")";
+    return condition;
 }
 
 std::string Commands::kill_by_id(Verdict verdict) const {
-    return scan() + " | jq -r '.connections[] | select(.verdict == \"" +
-           std::string(word(verdict)) + "\" and .redis) | \"CLIENT KILL ID \\(.redis.id)\"' | " +
-           client("");
+    const std::string report = scan("--json");
+    const std::string killer = client("");
+    if (report.empty() || killer.empty()) return "";
+    return report + " | jq -r '.connections[] | select(" + chosen(verdict) +
+           " and .redis.id) | \"CLIENT KILL ID \\(.redis.id)\"' | " + killer;
 }
 
 std::string Commands::destroy_server_sockets(Verdict verdict) const {
+    const std::string report = scan("--json");
+    const std::string killer = inside(R"(ss -K state established src "$server" dst "$client")");
+    if (report.empty() || killer.empty()) return "";
     std::string filter(endpoint_filter);
-    filter += ".connections[] | select(.verdict == \"" + std::string(word(verdict)) + "\") | ";
-    filter += R"jq("src \(.server|e) dst \(.client|e)")jq";
-    return scan() + " | jq -r '" + filter + "' | while read -r tuple; do " +
-           inside("ss -K state established $tuple") + "; done";
+    filter += ".connections[] | select(" + chosen(verdict) + " and .server_socket) | ";
+    filter += R"jq("\(.server|e) \(.client|e)")jq";
+    return report + " | jq -r '" + filter + "' | while read -r server client; do " + killer +
+           "; done";
 }
 
 std::string Commands::destroy_client_sockets(Verdict verdict) const {
+    const std::string report = scan("--json");
+    if (report.empty()) return "";
     std::string filter(endpoint_filter);
-    filter += ".connections[] | select(.verdict == \"" + std::string(word(verdict)) + "\") | ";
-    filter += R"jq("\(.client_socket.owners[0].pid) src \(.client|e) dst \(.server|e)")jq";
-    return scan() + " | jq -r '" + filter +
-           "' | while read -r pid tuple; do nsenter -t $pid -n ss -K state established $tuple; "
-           "done";
+    filter += ".connections[] | select(" + chosen(verdict) + " and .client_socket.owners[0]) | ";
+    filter += R"jq("\(.client_socket.owners[0].pid) \(.client|e) \(.server|e)")jq";
+    return report + " | jq -r '" + filter +
+           "' | while read -r pid client server; do nsenter -t \"$pid\" -n ss -K state established "
+           "src \"$client\" dst \"$server\"; done";
 }
 
 }  // namespace connleak

@@ -8,9 +8,13 @@
 
 namespace connleak {
 
+// Each is "" where it could only be run in the wrong place: in a namespace that nothing can enter.
 class Commands {
   public:
     Commands(const Sample& sample, const Server& server);
+
+    // connleak scan of this server; then `words`.
+    [[nodiscard]] std::string scan(const std::string& words) const;
 
     // redis-cli (or valkey-cli) with host, port and, where needed, the namespace; then `words`.
     [[nodiscard]] std::string client(const std::string& words) const;
@@ -25,7 +29,9 @@ class Commands {
     [[nodiscard]] std::string inside(const std::string& command) const;
 
   private:
-    [[nodiscard]] std::string scan() const;
+    // jq: what selects this server's connections of one verdict from a report that may tell of
+    // several servers.
+    [[nodiscard]] std::string chosen(Verdict verdict) const;
 
     const Sample& sample_;
     const Server& server_;

@@ -45,17 +45,20 @@ std::vector<Share> shares(const Context& context, Verdict verdict, bool by_group
         context, [verdict](const Connection& each) { return each.verdict == verdict; }, by_group);
 }
 
+std::string look_at_process(const Context& context) {
+    if (!context.server.pid) return "";
+    return "ps -o pid,stat,wchan:20,etime,args -p " + std::to_string(*context.server.pid);
+}
+
 Found unreachable(const Context& context) {
     const ServerAnswer& answer = context.server.answer;
     if (!answer.asked || answer.reachable || answer.refused_at_limit) return std::nullopt;
     Finding result = finding(context, "server-unreachable", Severity::critical, 1);
     result.summary = "the server cannot be asked: " + answer.error;
-    result.remedy = "what follows is what the kernel shows without it";
-    if (context.server.pid) {
-        result.remedy += "; its process is there, see whether it is stopped, busy or blocked";
-        result.command =
-            "ps -o pid,stat,wchan:20,etime,args -p " + std::to_string(*context.server.pid);
-    }
+    result.remedy = "What follows is what the kernel shows without it";
+    if (context.server.pid)
+        result.remedy += ". Its process is there: see whether it is stopped, busy or blocked";
+    result.command = look_at_process(context);
     return result;
 }
 
@@ -68,9 +71,12 @@ Found refuses(const Context& context) {
     result.summary = "the server refuses new clients: max number of clients reached";
     if (held > 0) result.summary += ", its kernel holds " + count(held, "connection");
     result.remedy =
-        "free the ghosts below first; no login is possible until then. maxclients can be raised by "
-        "CONFIG SET "
-        "only from a connection that is already open, or in the configuration at the next start";
+        context.verdicts(Verdict::ghost) > 0
+            ? "Free the ghosts first, as below: no login is possible until then. "
+            : "No login is possible until a client goes: see below who holds the most. ";
+    result.remedy +=
+        "maxclients can be raised only from a connection that is already open (CONFIG SET), or in "
+        "the configuration at the next start";
     return result;
 }
 
@@ -89,14 +95,13 @@ Found ghosts(const Context& context) {
                      (total == 1 ? "it" : "them");
     if (context.can_be_told()) {
         result.remedy =
-            "closes these by their client ids and touches no other connection; each was looked at "
-            "twice";
+            "Each was looked at twice. Close exactly these, by their client ids; no other "
+            "connection is touched:";
         result.command = context.commands.kill_by_id(Verdict::ghost);
     } else {
         result.remedy =
-            "closes these in the server's kernel, at once after the scan; needs no login and "
-            "touches no other "
-            "connection";
+            "Each was looked at twice. Close exactly these in the server's kernel; that needs no "
+            "login, and no other connection is touched:";
         result.command = context.commands.destroy_server_sockets(Verdict::ghost);
     }
     return result;
@@ -116,27 +121,25 @@ Found keepalive_off(const Context& context) {
     const auto setting = context.server.answer.tcp_keepalive_s;
     result.summary = count(total, "connection has", "connections have") + " no keepalive";
     if (setting && *setting > 0) {
-        result.summary += ", " + number(total) + " of them older than the server's tcp-keepalive " +
-                          std::to_string(*setting);
+        result.summary += (total == 1 ? ": it predates" : ": they predate") +
+                          (" the server's tcp-keepalive of " + std::to_string(*setting) + " s");
         result.remedy =
-            "the setting reaches new connections only; these lose their risk when their clients "
-            "connect anew "
-            "(restart the workers one after the other). Nothing needs to be set on the server";
+            "The setting reaches new connections only. These are safe when their clients connect "
+            "anew: restart the workers one after the other. Nothing needs to be set on the server";
         return result;
     }
-    result.remedy = "a peer that vanishes now stays for ever";
     if (!context.speaks_redis()) {
-        result.remedy +=
-            "; turn SO_KEEPALIVE on in the server's configuration, it harms no living connection";
+        result.remedy =
+            "A peer that vanishes now stays for ever. Turn SO_KEEPALIVE on in the server's "
+            "configuration; it harms no living connection";
         return result;
     }
-    result.remedy +=
-        "; tcp-keepalive 300 lets the kernel find the dead among new connections and touches no "
-        "living one. "
-        "CONFIG REWRITE keeps it over a restart. Leave `timeout` for last: it also closes living "
-        "clients that pause";
-    result.command = context.commands.client("CONFIG SET tcp-keepalive 300") + '\n' +
-                     context.commands.client("CONFIG REWRITE");
+    result.remedy =
+        "A peer that vanishes now stays for ever. tcp-keepalive 300 lets the kernel find the dead "
+        "among new connections and touches no living one; CONFIG REWRITE keeps it over a restart. "
+        "Leave `timeout` for last: it also closes living clients that pause";
+    const std::string set = context.commands.client("CONFIG SET tcp-keepalive 300");
+    if (!set.empty()) result.command = set + '\n' + context.commands.client("CONFIG REWRITE");
     return result;
 }
 
@@ -148,10 +151,9 @@ Found suspects(const Context& context) {
     result.summary = count(total, "connection shows", "connections show") +
                      " signs of a dead peer, without proof";
     result.remedy =
-        "look again in a minute: retransmissions and keepalive decide by themselves; --connections "
-        "tells the sign "
-        "of each";
-    result.command = "connleak scan " + target_text(context.server) + " --connections";
+        "Look again in a minute: retransmissions and keepalive decide by themselves. The list of "
+        "connections tells the sign of each:";
+    result.command = context.commands.scan("--connections");
     return result;
 }
 
@@ -160,14 +162,11 @@ Found orphans(const Context& context) {
     if (total == 0) return std::nullopt;
     Finding result = finding(context, "orphan-connections", Severity::warning, total);
     result.shares = shares(context, Verdict::orphan, true);
-    result.summary =
-        count(total, "client connection") +
-        (total == 1 ? " that the server no longer has" : " that the server no longer has");
+    result.summary = count(total, "client connection") + " that the server no longer has";
     result.remedy =
-        "their owners fail or hang at the next request; a pool with a test on borrow, or a restart "
-        "of the process, "
-        "gets rid of them. Closing them in the client's kernel makes the client see an error and "
-        "connect anew";
+        "Their owners fail or hang at the next request. A pool that tests on borrow, or a restart "
+        "of the process, gets rid of them; so does closing them in the client's kernel: the client "
+        "sees an error and connects anew";
     result.command = context.commands.destroy_client_sockets(Verdict::orphan);
     return result;
 }
@@ -178,7 +177,7 @@ Found close_waits(const Context& context) {
     Finding result = finding(context, "close-wait-leak", Severity::warning, total);
     result.shares = shares(context, Verdict::close_wait, true);
     result.summary = count(total, "connection") + " that the peer has closed and the owner has not";
-    result.remedy = "a descriptor leak in the owner: only it can close them, or its restart";
+    result.remedy = "A descriptor leak in the owner: only the owner can close them, or its restart";
     return result;
 }
 
@@ -190,11 +189,9 @@ Found unaccepted(const Context& context) {
     result.summary = count(total, "connection waits", "connections wait") +
                      " in the listen queue: the server does not accept";
     result.remedy =
-        "see whether the server's process is stopped, out of descriptors or busy with a long "
+        "See whether the server's process is stopped, out of descriptors or busy with a long "
         "command";
-    if (context.server.pid)
-        result.command =
-            "ps -o pid,stat,wchan:20,etime,args -p " + std::to_string(*context.server.pid);
+    result.command = look_at_process(context);
     return result;
 }
 

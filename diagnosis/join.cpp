@@ -35,13 +35,13 @@ class Joiner {
             const ServerAnswer& answer = server.answer;
             if (!answer.own_connection) continue;
             const Tuple& ours = *answer.own_connection;
-            own_.push_back({ours, server.asked_from});
-            own_.push_back({ours.mirrored(), server.netns});
+            own_.emplace(ours, server.asked_from);
+            own_.emplace(ours.mirrored(), server.netns);
             // What it is to the server, where addresses are translated on the way.
             if (answer.own_address_seen)
-                own_.push_back(
-                    {{answer.own_local_seen.value_or(ours.remote), *answer.own_address_seen},
-                     server.netns});
+                own_.emplace(
+                    Tuple{answer.own_local_seen.value_or(ours.remote), *answer.own_address_seen},
+                    server.netns);
         }
     }
 
@@ -58,8 +58,9 @@ class Joiner {
   private:
     [[nodiscard]] bool is_own(const Socket& socket) const {
         // The same tuple in another namespace is somebody else's.
-        if (std::ranges::any_of(own_, [&](const OwnEnd& end) {
-                return end.tuple == socket.tuple && (!end.netns || *end.netns == socket.netns);
+        const auto [first, last] = own_.equal_range(socket.tuple);
+        if (std::any_of(first, last, [&](const auto& end) {
+                return !end.second || *end.second == socket.netns;
             }))
             return true;
         const auto owners = sample_.processes.owners.find(socket.inode);
@@ -140,9 +141,8 @@ class Joiner {
         }
         // A dump can show the TIME-WAIT of the last connection beside the new one of the same
         // tuple: the living is paired first.
-        std::ranges::stable_partition(server_side_, [](const auto& each) {
-            return each.first->state == State::established;
-        });
+        std::ranges::stable_partition(
+            server_side_, [](const auto& each) { return each.first->state == State::established; });
     }
 
     // The client's socket of a server's socket: the mirrored tuple, in the namespace that is the
@@ -266,11 +266,7 @@ class Joiner {
     const Sample& sample_;
     PathFinder& paths_;
     std::int32_t own_pid_;
-    struct OwnEnd {
-        Tuple tuple;
-        std::optional<NetnsId> netns;  // absent: not known, any
-    };
-    std::vector<OwnEnd> own_;
+    std::unordered_multimap<Tuple, std::optional<NetnsId>> own_;  // in no namespace: in any
     std::vector<std::pair<const Socket*, std::size_t>> server_side_;
     std::vector<std::pair<const Socket*, std::size_t>> client_side_;
     std::unordered_multimap<Tuple, const Socket*> by_server_tuple_;

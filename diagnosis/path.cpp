@@ -72,8 +72,7 @@ PathFinder::Segment PathFinder::bridge_segment(const Namespace& netns, const Lin
         segment.programmed |= port.programmed;
         // A port that is no cable to a namespace in sight can lead anywhere.
         if (port.kind != "veth" || !port.peer_netns ||
-            link(*port.peer_netns, port.peer_index) == nullptr ||
-            !get(*port.peer_netns)->complete)
+            link(*port.peer_netns, port.peer_index) == nullptr || !get(*port.peer_netns)->complete)
             segment.closed = false;
     }
     return segment;

@@ -1,6 +1,8 @@
 #include "diagnosis/second_look.h"
 
 #include <algorithm>
+#include <map>
+#include <utility>
 
 namespace connleak {
 
@@ -31,13 +33,6 @@ SecondLook::SecondLook(const Sample& sample, PathFinder& paths, Witness& witness
                        std::deque<Socket>& found)
     : sample_(sample), paths_(paths), witness_(witness), found_(found) {}
 
-bool SecondLook::untranslated(const Server& server) {
-    const ServerAnswer& answer = server.answer;
-    if (!answer.own_connection || !answer.own_address_seen) return false;
-    if (*answer.own_address_seen != answer.own_connection->local) return false;
-    return !answer.own_local_seen || *answer.own_local_seen == answer.own_connection->remote;
-}
-
 bool SecondLook::needed(const Draft& draft) const {
     const Connection& connection = draft.connection;
     const Server& server = sample_.servers[connection.server];
@@ -47,9 +42,11 @@ bool SecondLook::needed(const Draft& draft) const {
     // A peer that has just closed is ordinary; an owner that still has not closed a moment later is
     // a leak.
     if (waits_to_close(held) || waits_to_close(client)) return true;
-    if (held != nullptr && client != nullptr)
-        return established(held) && established(client) && draft.facts.listed &&
-               !*draft.facts.listed;
+    if (held != nullptr && client != nullptr) {
+        if (!established(held)) return false;
+        // Read one after the other, the two sides of a connection that ends just then differ.
+        return !established(client) || (draft.facts.listed && !*draft.facts.listed);
+    }
     if (established(held)) {
         if (draft.facts.listed && !*draft.facts.listed) return true;
         const Address& peer = held->tuple.remote.address;
@@ -61,20 +58,31 @@ bool SecondLook::needed(const Draft& draft) const {
         return paths_.owns(client->netns, peer) || !paths_.owners(peer).empty();
     }
     if (held != nullptr || client != nullptr) return false;
+    if (connection.client_end.address.family() == Family::none) return false;  // a Unix socket
     return server.netns.has_value() ||
            (server.asked_from && paths_.owns(*server.asked_from, connection.client_end.address));
 }
 
-SecondLook::Fate SecondLook::look_at_own(const Socket*& held) {
+SecondLook::Fate SecondLook::look_at_own(Draft& draft, const Socket*& held) {
     const Witness::Look look = witness_.look(held->netns, held->tuple);
-    if (!look.known) return Fate::keep;
+    if (!look.known) {
+        // Whether it is still there is not known, so its peer's absence means nothing.
+        if (draft.facts.peer == PeerView::absent) draft.facts.peer = PeerView::out_of_sight;
+        return Fate::keep;
+    }
     if (!look.socket || look.socket->cookie != held->cookie) return Fate::drop;
+    // Whoever was heard since the first look is alive, whatever the tables say: something on the
+    // way is not understood.
+    const auto before = last_heard_ms(*held);
+    const auto now = last_heard_ms(*look.socket);
+    if (draft.facts.peer == PeerView::absent && before && now && *now < *before)
+        draft.facts.peer = PeerView::maybe_translated;
     found_.push_back(*look.socket);
     held = &found_.back();
     return Fate::keep;
 }
 
-PeerView SecondLook::look_at_peer(const Socket& socket, const Socket*& peer_socket) {
+PeerView SecondLook::look_at_peer(const Socket& socket, End peer, const Socket*& peer_socket) {
     const Address& address = socket.tuple.remote.address;
     const bool here = paths_.owns(socket.netns, address);
     if (!here && paths_.owners(address).empty()) return PeerView::out_of_sight;
@@ -96,8 +104,11 @@ PeerView SecondLook::look_at_peer(const Socket& socket, const Socket*& peer_sock
     }
     if (!path.end || !known) return PeerView::out_of_sight;
     if (path.translation != Translation::none) return PeerView::maybe_translated;
-    // DNAT beyond what is in sight changes only the far end: any socket from the same local end may
-    // be it.
+    // A socket that is bound to another device, or to a VRF, takes another way than the one found.
+    if (socket.interface != 0 && socket.interface != path.interface) return PeerView::out_of_sight;
+    // DNAT beyond what is in sight changes only the far end: any socket from the client's local end
+    // may be it. The server's local end has many sockets, which says nothing.
+    if (peer == End::server) return PeerView::absent;
     const auto held = witness_.holds_local_end(*path.end, socket.tuple.remote);
     if (!held) return PeerView::out_of_sight;
     return *held ? PeerView::maybe_translated : PeerView::absent;
@@ -112,16 +123,20 @@ void SecondLook::look_at_listing(Draft& draft) {
 SecondLook::Fate SecondLook::look_at_server_side(Draft& draft) {
     Connection& connection = draft.connection;
     if (waits_to_close(connection.client_socket) &&
-        look_at_own(connection.client_socket) == Fate::drop)
+        look_at_own(draft, connection.client_socket) == Fate::drop)
         return Fate::drop;
+    if (connection.client_socket != nullptr && !established(connection.client_socket) &&
+        !waits_to_close(connection.client_socket))
+        connection.client_socket = nullptr;  // closing: what it is by now
     // First the peer, then the socket itself: it must still be established after its peer was found
     // absent.
     if (connection.client_socket == nullptr && established(connection.server_socket) &&
         !draft.facts.accept_queue) {
-        draft.facts.peer = look_at_peer(*connection.server_socket, connection.client_socket);
+        draft.facts.peer =
+            look_at_peer(*connection.server_socket, End::client, connection.client_socket);
     }
     look_at_listing(draft);
-    if (look_at_own(connection.server_socket) == Fate::drop) return Fate::drop;
+    if (look_at_own(draft, connection.server_socket) == Fate::drop) return Fate::drop;
     if (connection.server_socket->inode != 0) draft.facts.accept_queue = false;
     return Fate::keep;
 }
@@ -132,8 +147,10 @@ bool SecondLook::listing_proves_absence(const Draft& draft) {
     // The list speaks for our own namespace's connections: there the program's own connection has
     // shown that the server sees addresses as they are. Two servers behind one address keep two
     // lists.
+    // Before 6.2 a server does not tell which of its addresses it was reached by (laddr), so that
+    // one of several behind that address cannot be excluded.
     if (server.listening.empty() && server.asked_from == client.netns && untranslated(server) &&
-        client.tuple.remote == server.endpoint)
+        server.answer.own_local_seen && client.tuple.remote == server.endpoint)
         return witness_.same_server_again(draft.connection.server);
     return false;
 }
@@ -141,10 +158,10 @@ bool SecondLook::listing_proves_absence(const Draft& draft) {
 SecondLook::Fate SecondLook::look_at_client_side(Draft& draft) {
     Connection& connection = draft.connection;
     const Socket first = *connection.client_socket;
-    if (!established(&first)) return look_at_own(connection.client_socket);
-    draft.facts.peer = look_at_peer(first, connection.server_socket);
+    if (!established(&first)) return look_at_own(draft, connection.client_socket);
+    draft.facts.peer = look_at_peer(first, End::server, connection.server_socket);
     look_at_listing(draft);
-    if (look_at_own(connection.client_socket) == Fate::drop) return Fate::drop;
+    if (look_at_own(draft, connection.client_socket) == Fate::drop) return Fate::drop;
     if (draft.facts.peer == PeerView::present || draft.facts.peer == PeerView::closing)
         return Fate::keep;
 
@@ -174,7 +191,14 @@ SecondLook::Fate SecondLook::look_at_row(Draft& draft) {
         const Witness::Look look =
             witness_.look(*server.netns, {connection.server_end, connection.client_end});
         if (!look.known) return Fate::keep;
-        if (!look.socket) return Fate::drop;
+        if (!look.socket) {
+            // Before 6.2 the row does not tell which of the server's addresses it is on, and a
+            // proxy's own clients are not those of the server behind it.
+            if (connection.row->local_address && untranslated(server)) return Fate::drop;
+            return witness_.listed(connection.server, connection.client_end).value_or(true)
+                       ? Fate::keep
+                       : Fate::drop;
+        }
         found_.push_back(*look.socket);
         connection.server_socket = &found_.back();
         return look_at_server_side(draft);
@@ -185,27 +209,69 @@ SecondLook::Fate SecondLook::look_at_row(Draft& draft) {
     const NetnsId here = *server.asked_from;
     const Tuple tuple{connection.client_end, server.endpoint};
     const Witness::Look look = witness_.look(here, tuple);
-    if (look.socket) {
-        found_.push_back(*look.socket);
+    const auto listed =
+        look.socket ? std::nullopt : witness_.listed(connection.server, connection.client_end);
+    if (listed && !*listed) return Fate::drop;
+    // Once more behind the list: the row may be of a connection that has come since, from the same
+    // port.
+    const Witness::Look after = look.socket ? look : witness_.look(here, tuple);
+    if (after.socket) {
+        found_.push_back(*after.socket);
         connection.client_socket = &found_.back();
-        draft.facts.peer = view_of(*look.socket);
+        draft.facts.peer = view_of(*after.socket);
         draft.facts.known_by_listing = true;
         return Fate::keep;
     }
-    const auto listed = witness_.listed(connection.server, connection.client_end);
-    if (listed && !*listed) return Fate::drop;
     // The server's own way back to that address is not in sight. It is proven only for the address
     // that our own connection came from, which got its answers here.
     const bool proven =
-        look.known && listed && untranslated(server) &&
-        server.answer.own_connection->local.address == connection.client_end.address;
+        after.known && listed && untranslated(server) &&
+        server.answer.own_connection->local.address == connection.client_end.address &&
+        paths_.owners(connection.client_end.address).size() == 1;
     const Namespace* place = paths_.get(here);
     const auto held = witness_.holds_local_end(here, connection.client_end);
-    if (!proven || place == nullptr || !held) return Fate::keep;
+    if (!proven || place == nullptr || !place->complete || !held) return Fate::keep;
     const bool translated = place->translation != Translation::none || *held ||
                             std::ranges::any_of(place->links, &Link::programmed);
     draft.facts.peer = translated ? PeerView::maybe_translated : PeerView::absent;
     return Fate::keep;
+}
+
+void SecondLook::merge(std::vector<Draft>& drafts, const std::vector<std::size_t>& looked_at,
+                       std::vector<bool>& gone) {
+    // A cookie is unique within its namespace.
+    std::map<std::pair<NetnsId, std::uint64_t>, std::size_t> looked_at_by_socket;
+    const auto fold = [&](std::size_t at, bool add) {
+        const Connection& mine = drafts[at].connection;
+        for (const Socket* socket : {mine.server_socket, mine.client_socket}) {
+            if (socket == nullptr || gone[at]) continue;
+            const std::pair key{socket->netns, socket->cookie};
+            const auto found = looked_at_by_socket.find(key);
+            if (found == looked_at_by_socket.end() || gone[found->second]) {
+                if (add) looked_at_by_socket[key] = at;
+                continue;
+            }
+            if (found->second == at) continue;
+            // The one that knows both sides is kept, with what the server's list says of either.
+            const auto sides = [&](std::size_t of) {
+                const Connection& each = drafts[of].connection;
+                return (each.server_socket != nullptr ? 1 : 0) +
+                       (each.client_socket != nullptr ? 1 : 0);
+            };
+            const bool other_kept = sides(found->second) >= sides(at);
+            Draft& kept = drafts[other_kept ? found->second : at];
+            const Draft& left = drafts[other_kept ? at : found->second];
+            if (kept.connection.row == nullptr) kept.connection.row = left.connection.row;
+            if (left.facts.listed && *left.facts.listed) kept.facts.listed = true;
+            if (left.facts.accept_queue && kept.connection.server_socket != nullptr &&
+                kept.connection.server_socket->inode == 0)
+                kept.facts.accept_queue = true;
+            gone[other_kept ? at : found->second] = true;
+            if (!other_kept) found->second = at;
+        }
+    };
+    for (const std::size_t at : looked_at) fold(at, true);
+    for (std::size_t at = 0; at < drafts.size(); ++at) fold(at, false);
 }
 
 void SecondLook::run(std::vector<Draft>& drafts) {
@@ -240,6 +306,7 @@ void SecondLook::run(std::vector<Draft>& drafts) {
             fate = look_at_row(draft);
         gone[at] = fate == Fate::drop;
     }
+    merge(drafts, doubtful, gone);
     std::size_t kept = 0;
     for (std::size_t at = 0; at < drafts.size(); ++at) {
         if (gone[at]) continue;

@@ -22,6 +22,7 @@ class SecondLook {
 
   private:
     enum class Fate : std::uint8_t { keep, drop };
+    enum class End : std::uint8_t { server, client };
 
     [[nodiscard]] bool needed(const Draft& draft) const;
     Fate look_at_server_side(Draft& draft);
@@ -30,15 +31,16 @@ class SecondLook {
 
     // Reads `held` again. Fate::drop when it is gone or another connection; else `held` points to
     // what it is now.
-    Fate look_at_own(const Socket*& held);
+    Fate look_at_own(Draft& draft, const Socket*& held);
     // Whether `socket`'s peer is in the namespace that packets to it end in; sets `peer_socket`
     // when it is.
-    PeerView look_at_peer(const Socket& socket, const Socket*& peer_socket);
+    PeerView look_at_peer(const Socket& socket, End peer, const Socket*& peer_socket);
     void look_at_listing(Draft& draft);
     // Whether the server's client list proves that it lacks the client's socket.
     [[nodiscard]] bool listing_proves_absence(const Draft& draft);
-    // What the server sees of our own connection is what we see: nothing translates between us.
-    [[nodiscard]] static bool untranslated(const Server& server);
+    // One connection that was found from both of its ends is one draft.
+    static void merge(std::vector<Draft>& drafts, const std::vector<std::size_t>& looked_at,
+                      std::vector<bool>& gone);
 
     const Sample& sample_;
     PathFinder& paths_;

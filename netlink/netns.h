@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "diagnosis/records.h"
-#include "netlink/descriptor.h"
+#include "system/descriptor.h"
 
 namespace connleak::netlink {
 

@@ -5,7 +5,7 @@
 #include <array>
 #include <cerrno>
 
-#include "netlink/descriptor.h"
+#include "system/descriptor.h"
 
 namespace connleak::netlink {
 

@@ -36,11 +36,6 @@ int error_in(const nlmsghdr* message) {
 
 }  // namespace
 
-std::string errno_name(int code) {
-    const char* const name = strerrorname_np(code);
-    return name != nullptr ? name : fmt::format("errno {}", code);
-}
-
 Error make_error(int code, std::string_view doing) {
     return {code, fmt::format("{}: {}", doing, errno_name(code))};
 }

@@ -14,16 +14,15 @@
 #include <vector>
 
 #include "netlink/attributes.h"
-#include "netlink/descriptor.h"
 #include "netlink/netns.h"
 #include "netlink/sock_diag.h"
+#include "system/descriptor.h"
+#include "system/errno_name.h"
 
 struct nlmsghdr;
 
 namespace connleak::netlink {
 
-// "EPERM"; "errno 523" for a number without a name.
-std::string errno_name(int code);
 // {EPERM, "sock_diag dump of IPv4: EPERM"}
 Error make_error(int code, std::string_view doing);
 

@@ -3,7 +3,7 @@
 // pays for every walk that finds nothing.
 #pragma once
 
-#include "netlink/descriptor.h"
+#include "system/descriptor.h"
 
 namespace connleak::netlink {
 

@@ -86,9 +86,9 @@ class ConfigurationReader {
 
     void read_file(const std::string& path, bool included) {
         const auto found = open_below(root_, path, O_PATH);
-        if (!found) return unread(path, error_name(found.error()));
+        if (!found) return unread(path, errno_name(found.error()));
         struct stat status {};
-        if (::fstat(found->get(), &status) != 0) return unread(path, error_name(errno));
+        if (::fstat(found->get(), &status) != 0) return unread(path, errno_name(errno));
         if (S_ISDIR(status.st_mode) && included) return;  // FPM passes these over
         if (!S_ISREG(status.st_mode)) return unread(path, "not a regular file");
 
@@ -102,9 +102,9 @@ class ConfigurationReader {
         // through the descriptor, so that it cannot be replaced in between.
         const std::string again = "/proc/self/fd/" + std::to_string(found->get());
         const int fd = ::open(again.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-        if (fd < 0) return unread(path, error_name(errno));
+        if (fd < 0) return unread(path, errno_name(errno));
         const auto text = read_text(Descriptor(fd), most_bytes + 1);
-        if (!text) return unread(path, error_name(text.error()));
+        if (!text) return unread(path, errno_name(text.error()));
         bytes_ += text->size();
         if (text->size() > most_bytes || bytes_ > most_total_bytes) return unread(path, "EFBIG");
 
@@ -174,7 +174,7 @@ class ConfigurationReader {
             const auto file = open_below(root_, path, O_PATH);
             if (file) return false;
             if (file.error() != ENOENT && file.error() != ENOTDIR) {
-                unread(path, error_name(file.error()));
+                unread(path, errno_name(file.error()));
             }
             return true;
         });
@@ -186,7 +186,7 @@ class ConfigurationReader {
         const auto listing = open_below(root_, folder, O_RDONLY | O_DIRECTORY);
         if (!listing) {
             if (listing.error() != ENOENT && listing.error() != ENOTDIR) {
-                unread(folder, error_name(listing.error()));
+                unread(folder, errno_name(listing.error()));
             }
             return;
         }
@@ -199,7 +199,7 @@ class ConfigurationReader {
             if (::fnmatch(pattern.c_str(), name, FNM_PERIOD) == 0) names.emplace_back(name);
             return true;
         });
-        if (error != 0) unread(folder, error_name(error));
+        if (error != 0) unread(folder, errno_name(error));
         std::ranges::sort(names);
         for (const std::string& name : names) paths.push_back(joined(folder, name));
     }
@@ -220,7 +220,7 @@ class ConfigurationReader {
 FpmConfiguration read_fpm_configuration(const std::string& path, const std::string& file_root,
                                         const std::string& prefix) {
     auto root = open_folder(file_root.empty() ? "/" : file_root);
-    if (!root) return {{}, {{path, error_name(root.error())}}};
+    if (!root) return {{}, {{path, errno_name(root.error())}}};
     return ConfigurationReader(std::move(*root), path, prefix).read();
 }
 

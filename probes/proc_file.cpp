@@ -59,9 +59,4 @@ Read<std::string> read_link(const Descriptor& folder, const std::string& name) {
     return std::string(target.data(), static_cast<std::size_t>(size));
 }
 
-std::string error_name(int error) {
-    const char* name = ::strerrorname_np(error);
-    return name != nullptr ? std::string(name) : "errno " + std::to_string(error);
-}
-
 }  // namespace connleak::probes

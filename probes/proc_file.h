@@ -12,27 +12,10 @@
 #include <string>
 #include <utility>
 
+#include "system/descriptor.h"
+#include "system/errno_name.h"
+
 namespace connleak::probes {
-
-class Descriptor {
-  public:
-    Descriptor() = default;
-    explicit Descriptor(int fd) : fd_(fd) {}
-    Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    Descriptor& operator=(Descriptor&& other) noexcept {
-        std::swap(fd_, other.fd_);
-        return *this;
-    }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    ~Descriptor() {
-        if (fd_ >= 0) ::close(fd_);
-    }
-    [[nodiscard]] int get() const { return fd_; }
-
-  private:
-    int fd_ = -1;
-};
 
 template <typename T>
 using Read = std::expected<T, int>;
@@ -49,9 +32,6 @@ Read<std::string> read_text(const Descriptor& folder, const std::string& name, s
 
 // What a symbolic link says, without following it.
 Read<std::string> read_link(const Descriptor& folder, const std::string& name);
-
-// "EACCES"
-std::string error_name(int error);
 
 // Calls `visit` with the name (const char*) of every entry but "." and "..", until it returns
 // false. Returns 0 or the error that ended the listing.

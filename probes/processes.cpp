@@ -208,7 +208,7 @@ void add_unread(std::vector<Unread> unread, std::vector<Gap>& gaps) {
     for (const Unread& entry : unread) {
         // hidepid=noaccess says EPERM where the ordinary permissions say EACCES: it is the same to
         // a person.
-        by_error[error_name(entry.error == EPERM ? EACCES : entry.error)].push_back(entry.pid);
+        by_error[errno_name(entry.error == EPERM ? EACCES : entry.error)].push_back(entry.pid);
     }
     for (const auto& [error, pids] : by_error) {
         const bool one = pids.size() == 1;
@@ -268,11 +268,11 @@ Processes read_processes(const std::unordered_set<std::uint32_t>& wanted,
         return std::move(result);
     };
     const auto proc = open_folder(proc_root);
-    if (!proc) return no_processes(error_name(proc.error()));
+    if (!proc) return no_processes(errno_name(proc.error()));
 
     std::vector<std::int32_t> pids;
     const auto listing = open_listing(*proc, ".");
-    if (!listing) return no_processes(error_name(listing.error()));
+    if (!listing) return no_processes(errno_name(listing.error()));
     const int error = list_folder(*listing, [&](const char* name) {
         const std::string_view text = name;
         std::int32_t pid = 0;
@@ -281,7 +281,7 @@ Processes read_processes(const std::unordered_set<std::uint32_t>& wanted,
             pids.push_back(pid);
         return true;
     });
-    if (error != 0) return no_processes(error_name(error));
+    if (error != 0) return no_processes(errno_name(error));
     if (pids.empty()) return no_processes("no process there");
 
     FpmSeen fpm;

@@ -49,7 +49,7 @@ std::optional<MasterConfiguration> configuration_of(const Descriptor& proc,
         const auto cwd = read_link(*folder, "cwd");
         if (!cwd) {
             if (cwd.error() == ENOENT || cwd.error() == ESRCH) return std::nullopt;
-            configuration.read.unread.push_back({title_path, error_name(cwd.error())});
+            configuration.read.unread.push_back({title_path, errno_name(cwd.error())});
             return configuration;
         }
         configuration.path = *cwd + "/" + title_path;

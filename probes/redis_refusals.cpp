@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "system/errno_name.h"
+
 namespace connleak::probes {
 
 namespace {
@@ -69,10 +71,8 @@ std::string duration_text(std::chrono::milliseconds duration) {
 }
 
 Trouble system_trouble(int number) {
-    const char* const name = strerrorname_np(number);
     const char* const text = strerrordesc_np(number);
-    return {name == nullptr ? fmt::format("errno {}", number) : name,
-            text == nullptr ? fmt::format("error {}", number) : text};
+    return {errno_name(number), text == nullptr ? fmt::format("error {}", number) : text};
 }
 
 }  // namespace

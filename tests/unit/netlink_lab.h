@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "diagnosis/records.h"
-#include "netlink/descriptor.h"
+#include "system/descriptor.h"
 #include "netlink/netns.h"
 
 // Making a namespace needs CAP_SYS_ADMIN.

@@ -1,11 +1,11 @@
-// A file descriptor that closes itself. Move-only.
+// A file descriptor that closes itself. Move-only; -1 is none.
 #pragma once
 
 #include <unistd.h>
 
 #include <utility>
 
-namespace connleak::netlink {
+namespace connleak {
 
 class Descriptor {
   public:
@@ -16,6 +16,8 @@ class Descriptor {
         std::swap(descriptor_, other.descriptor_);
         return *this;
     }
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
     ~Descriptor() {
         if (descriptor_ >= 0) close(descriptor_);
     }
@@ -27,4 +29,4 @@ class Descriptor {
     int descriptor_ = -1;
 };
 
-}  // namespace connleak::netlink
+}  // namespace connleak

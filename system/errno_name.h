@@ -1,0 +1,15 @@
+// Errors as gaps and messages name them.
+#pragma once
+
+#include <cstring>
+#include <string>
+
+namespace connleak {
+
+// "EACCES"; "errno 4711" for a number that the C library does not know.
+inline std::string errno_name(int code) {
+    const char* const name = strerrorname_np(code);
+    return name != nullptr ? name : "errno " + std::to_string(code);
+}
+
+}  // namespace connleak
