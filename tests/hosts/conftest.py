@@ -19,8 +19,9 @@ import pytest
 
 import report
 from lab import Lab
+from services import PHP_FPM
 
-TOOLS = ["ip", "nft", "ss", "nsenter", "unshare", "setpriv", "pgrep", "redis-server", "redis-cli", "php-fpm8.2"]
+TOOLS = ["ip", "nft", "ss", "nsenter", "unshare", "setpriv", "pgrep", "redis-server", "redis-cli", PHP_FPM]
 
 
 def missing():
@@ -28,8 +29,8 @@ def missing():
     reasons = [f"no {tool}" for tool in TOOLS if not shutil.which(tool)]
     if os.getuid() != 0:
         reasons.append("not root")
-    if shutil.which("php-fpm8.2"):
-        modules = subprocess.run(["php-fpm8.2", "-m"], capture_output=True, text=True).stdout
+    if shutil.which(PHP_FPM):
+        modules = subprocess.run([PHP_FPM, "-m"], capture_output=True, text=True).stdout
         reasons += [] if "redis" in modules else ["no phpredis"]
     return reasons
 

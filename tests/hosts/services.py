@@ -1,5 +1,6 @@
 """The real programs that run on the hosts: redis-server, clients, other TCP servers, php-fpm."""
 
+import glob
 import json
 import os
 import select
@@ -9,6 +10,10 @@ from typing import NamedTuple
 
 import fastcgi
 from lab import HERE, PYTHON, eventually, run
+
+
+# Debian names it by its version.
+PHP_FPM = next(iter(sorted(glob.glob("/usr/sbin/php-fpm[0-9]*"), reverse=True)), "php-fpm")
 
 
 class Endpoint(NamedTuple):
@@ -152,7 +157,7 @@ class PhpFpm:
                         f"include = {self.directory}/pool.d/*.conf\n")
         pool_file.write_text(f"[{pool}]\nuser = www-data\ngroup = www-data\nlisten = {self.socket}\n"
                              f"pm = {mode}\npm.max_children = {children}\npm.process_idle_timeout = 1h\n")
-        self.process = host.start("php-fpm8.2", "--nodaemonize", "--fpm-config", main,
+        self.process = host.start(PHP_FPM, "--nodaemonize", "--fpm-config", main,
                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         eventually(self.socket.exists, what="php-fpm listens")
 
