@@ -15,10 +15,18 @@ namespace {
 
 constexpr int usage_error = 2;
 
-std::string one_line(std::string_view text) {
-    std::string line = render::printable(text);
-    return line;
-}
+// An option with the name of its value, and no more: what the value may be stands in the
+// description.
+class Formatter : public CLI::Formatter {
+  public:
+    Formatter() { column_width(26); }
+    std::string make_option_opts(const CLI::Option* option) const override {
+        const bool takes_value = option->get_items_expected_max() > 0;
+        if (!takes_value || option->get_positional()) return "";
+        const std::string name = option->get_type_name();
+        return " " + name.substr(0, name.find(':'));  // behind it CLI11 tells the validators
+    }
+};
 
 const CLI::Validator duration(
     [](std::string& text) {
@@ -66,7 +74,7 @@ std::expected<Options, Stop> parse_scan_options(const std::vector<std::string>& 
         "The report: which connections are alive, dead or leaked, who holds them, and the cure.",
         "connleak [scan]"};
     app.footer(std::string(examples));
-    app.get_formatter()->column_width(30);
+    app.formatter(std::make_shared<Formatter>());
     app.set_help_flag("-h,--help", "Print this help");
 
     std::vector<std::string> targets;
@@ -122,7 +130,7 @@ std::expected<Options, Stop> parse_scan_options(const std::vector<std::string>& 
         return std::unexpected(Stop{0, app.help()});
     } catch (const CLI::ParseError& error) {
         return std::unexpected(
-            Stop{usage_error, one_line(error.what()) + " (see connleak --help)"});
+            Stop{usage_error, render::printable(error.what()) + " (see connleak --help)"});
     }
 
     options.format = json || format == "json" ? Format::json : Format::table;
