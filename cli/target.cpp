@@ -39,6 +39,8 @@ Place split(std::string_view text) {
         if (end == std::string_view::npos) return {.host = {}, .port = {}, .broken = true};
         const std::string_view rest = text.substr(end + 1);
         if (!rest.empty() && rest.front() != ':') return {.host = {}, .port = {}, .broken = true};
+        if (text.substr(0, end).find(':') == std::string_view::npos)
+            return {.host = {}, .port = {}, .broken = true};
         return {.host = text.substr(1, end - 1), .port = rest.empty() ? rest : rest.substr(1)};
     }
     const std::size_t colon = text.rfind(':');
@@ -46,6 +48,20 @@ Place split(std::string_view text) {
     // An IPv6 address without brackets leaves it open where the port begins.
     if (text.find(':') != colon) return {.host = {}, .port = {}, .broken = true};
     return {.host = text.substr(0, colon), .port = text.substr(colon + 1)};
+}
+
+// What stands before the last '@': a user's name, and perhaps a password.
+std::string_view user_of(std::string_view text) {
+    const std::size_t scheme = text.find("://");
+    if (scheme != std::string_view::npos) text.remove_prefix(scheme + 3);
+    const std::size_t at = text.rfind('@');
+    return at == std::string_view::npos ? std::string_view() : text.substr(0, at);
+}
+
+// A colon, also as URLs write it.
+bool holds_password(std::string_view user) {
+    return user.find(':') != std::string_view::npos || user.find("%3A") != std::string_view::npos ||
+           user.find("%3a") != std::string_view::npos;
 }
 
 }  // namespace
@@ -68,6 +84,11 @@ std::expected<Target, std::string> parse_target(std::string_view text) {
         target.path = rest;
         return target;
     }
+    // Said without the text: it holds a password.
+    if (holds_password(user_of(text)))
+        return std::unexpected(
+            std::string("TARGET: a password on the command line is visible to everybody; give it "
+                        "in REDISCLI_AUTH, by --pass-file FILE or --askpass"));
     if (text.starts_with("rediss://"))
         return wrong(
             "TLS is not in this version; tcp://host:port diagnoses a TLS server by the kernel "
@@ -80,12 +101,6 @@ std::expected<Target, std::string> parse_target(std::string_view text) {
 
     if (const std::size_t at = rest.rfind('@'); at != std::string_view::npos) {
         const std::string_view user = rest.substr(0, at);
-        // Said without the text: it holds a password.
-        if (user.find(':') != std::string_view::npos)
-            return std::unexpected(
-                std::string("TARGET: a password on the command line is visible to everybody; give "
-                            "it in REDISCLI_AUTH, by "
-                            "--pass-file FILE or --askpass"));
         if (!url) return wrong("a user goes with redis://user@host:port or --user");
         target.user = user;
         rest.remove_prefix(at + 1);
@@ -111,7 +126,7 @@ std::expected<Target, std::string> parse_target(std::string_view text) {
     const auto port = parse_port(place.port);
     if (!port) return wrong("a port is a number from 1 to 65535");
     target.port = *port;
-    if (target.host == "*" || target.host == "0.0.0.0") target.host.clear();
+    if (target.host == "*" || target.host == "0.0.0.0" || target.host == "::") target.host.clear();
     return target;
 }
 

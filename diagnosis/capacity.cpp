@@ -153,7 +153,8 @@ Found ports(const Context& context) {
             result->remedy =
                 "Connections that are opened for each request leave TIME-WAIT behind: keep them "
                 "open (pconnect, a pool). A wider range helps until then and harms nobody:";
-            result->command = "sysctl -w net.ipv4.ip_local_port_range=\"1024 65535\"";
+            result->command = context.commands.inside(
+                from.first, "sysctl -w net.ipv4.ip_local_port_range=\"1024 65535\"");
         }
     }
     return result;

@@ -54,7 +54,11 @@ std::string quoted(std::string_view text) {
 Commands::Commands(const Sample& sample, const Server& server) : sample_(sample), server_(server) {}
 
 std::string Commands::inside(const std::string& command) const {
-    const Namespace* place = find(sample_, server_.netns);
+    return inside(server_.netns, command);
+}
+
+std::string Commands::inside(std::optional<NetnsId> netns, const std::string& command) const {
+    const Namespace* place = find(sample_, netns);
     if (place == nullptr || place->own) return command;
     constexpr std::string_view docker = "docker/";
     if (place->name.starts_with(docker))
@@ -62,8 +66,13 @@ std::string Commands::inside(const std::string& command) const {
                ' ' + command;
     if (!place->name.empty() && !place->name.contains('/'))
         return "ip netns exec " + quoted(place->name) + ' ' + command;
-    if (server_.pid) return "nsenter -t " + std::to_string(*server_.pid) + " -n " + command;
-    return "";
+    std::optional<std::int32_t> inhabitant = netns == server_.netns ? server_.pid : std::nullopt;
+    if (!inhabitant) {
+        for (const auto& [pid, process] : sample_.processes.by_pid)
+            if (process.netns == netns) inhabitant = std::min(inhabitant.value_or(pid), pid);
+    }
+    if (!inhabitant) return "";
+    return "nsenter -t " + std::to_string(*inhabitant) + " -n " + command;
 }
 
 std::string Commands::client(const std::string& words) const {

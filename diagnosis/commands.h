@@ -2,6 +2,7 @@
 // shell.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "diagnosis/report.h"
@@ -27,6 +28,9 @@ class Commands {
     [[nodiscard]] std::string destroy_client_sockets(Verdict verdict) const;
     // Runs `command` in the server's namespace when that is not ours.
     [[nodiscard]] std::string inside(const std::string& command) const;
+    // The same for any namespace.
+    [[nodiscard]] std::string inside(std::optional<NetnsId> netns,
+                                     const std::string& command) const;
 
   private:
     // jq: what selects this server's connections of one verdict from a report that may tell of

@@ -23,7 +23,10 @@ std::vector<Share> shares(const Context& context,
     for (const Connection& connection : context.report.connections) {
         if (connection.server != context.index || !counted(connection)) continue;
         std::string name = connection.group;
-        if (!by_group || name.empty())
+        // They have a finding of their own, which tells where they came from.
+        if (by_group && connection.verdict == Verdict::ghost)
+            name = "ghosts";
+        else if (!by_group || name.empty())
             name = connection.client_path.empty() ? connection.client_end.address.text()
                                                   : connection.client_path;
         Share& share = found[name];
@@ -95,13 +98,13 @@ Found ghosts(const Context& context) {
                      (total == 1 ? "it" : "them");
     if (context.can_be_told()) {
         result.remedy =
-            "Each was looked at twice. Close exactly these, by their client ids; no other "
-            "connection is touched:";
+            "Each was looked at twice. Closing exactly these, by their client ids, frees " +
+            count(total, "slot") + " and touches no other connection:";
         result.command = context.commands.kill_by_id(Verdict::ghost);
     } else {
         result.remedy =
-            "Each was looked at twice. Close exactly these in the server's kernel; that needs no "
-            "login, and no other connection is touched:";
+            "Each was looked at twice. Closing exactly these in the server's kernel frees " +
+            count(total, "slot") + ", needs no login and touches no other connection:";
         result.command = context.commands.destroy_server_sockets(Verdict::ghost);
     }
     return result;

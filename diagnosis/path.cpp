@@ -65,7 +65,7 @@ const Link* PathFinder::link(NetnsId netns, std::uint32_t index) const {
 
 PathFinder::Segment PathFinder::bridge_segment(const Namespace& netns, const Link& bridge) const {
     Segment segment{.id = {netns.id, bridge.index},
-                    .closed = true,
+                    .closed = netns.complete,
                     .programmed = bridge.programmed || netns.bridge_translates};
     for (const Link& port : netns.links) {
         if (port.master != bridge.index) continue;
@@ -116,19 +116,23 @@ const Namespace* PathFinder::across(const Namespace& from, const Link& out, cons
                                     const Address& next_hop, bool& programmed) {
     const auto attached = attached_.find(segment.id);
     if (attached == attached_.end()) return nullptr;
-    std::vector<Attachment> candidates;
+    std::vector<Attachment> ends;
     for (const Attachment& there : attached->second) {
-        if (there.netns->id == from.id || !owns(there.netns->id, next_hop)) continue;
         // A device of the bridge's own namespace that is only a port carries frames, it does not
         // end them.
-        if (there.link->master != 0) continue;
-        candidates.push_back(there);
+        if (there.netns->id != from.id && there.link->master == 0) ends.push_back(there);
     }
-    // Where everything on the segment is in sight and one of it has the address, it is the one.
-    // Else only the neighbour entry can tell: the frames go to the device with that link-layer
-    // address.
-    if (candidates.size() != 1 || !segment.closed) {
-        const auto hardware = witness_.neighbour(from.id, out.index, next_hop);
+    // On a cable there is only the other end, whatever address the next hop has (a router that
+    // answers for others, proxy_arp). Where several are attached it is one that has the address.
+    std::vector<Attachment> candidates = ends;
+    if (ends.size() != 1 || !segment.closed)
+        std::erase_if(candidates,
+                      [&](const Attachment& there) { return !owns(there.netns->id, next_hop); });
+    // Where everything on the segment is in sight that is enough; else only the neighbour entry can
+    // tell: the frames go to the device with that link-layer address. An entry that names another
+    // device is always right: the address has moved.
+    const auto hardware = witness_.neighbour(from.id, out.index, next_hop);
+    if (candidates.size() != 1 || !segment.closed || hardware) {
         if (!hardware || hardware->empty()) return nullptr;
         std::erase_if(candidates, [&](const Attachment& there) {
             return there.link->hardware_address != *hardware;
@@ -157,6 +161,9 @@ Path PathFinder::walk(NetnsId from, const Address& to) {
             return path;
         }
         if (route->local) {
+            if (std::ranges::any_of(
+                    here->links, [](const Link& each) { return each.loopback && each.programmed; }))
+                worsen(path, Translation::possible, "a packet program sits on the loopback device");
             path.end = here->id;
             return path;
         }

@@ -68,7 +68,7 @@ SecondLook::Fate SecondLook::look_at_own(Draft& draft, const Socket*& held) {
     if (!look.known) {
         // Whether it is still there is not known, so its peer's absence means nothing.
         if (draft.facts.peer == PeerView::absent) draft.facts.peer = PeerView::out_of_sight;
-        return Fate::keep;
+        return Fate::unconfirmed;
     }
     if (!look.socket || look.socket->cookie != held->cookie) return Fate::drop;
     // Whoever was heard since the first look is alive, whatever the tables say: something on the
@@ -88,10 +88,11 @@ PeerView SecondLook::look_at_peer(const Socket& socket, End peer, const Socket*&
     if (!here && paths_.owners(address).empty()) return PeerView::out_of_sight;
     const Path& path = paths_.find(socket.netns, address);
 
-    // Where the way is not proven the owners of the address may still have the peer: seen is seen,
-    // but only when just one has the address, and absence then means nothing.
+    // Where the way is not proven the owner of the address may still have the peer: seen is seen,
+    // but only when just one has the address, at either end, and absence then means nothing.
     std::vector<NetnsId> places = path.visited;
-    if (!path.end && paths_.owners(address).size() == 1)
+    if (!path.end && paths_.owners(address).size() == 1 &&
+        paths_.owners(socket.tuple.local.address).size() <= 1)
         places.push_back(paths_.owners(address).front());
     bool known = true;
     for (const NetnsId netns : places) {
@@ -161,15 +162,20 @@ SecondLook::Fate SecondLook::look_at_client_side(Draft& draft) {
     if (!established(&first)) return look_at_own(draft, connection.client_socket);
     draft.facts.peer = look_at_peer(first, End::server, connection.server_socket);
     look_at_listing(draft);
-    if (look_at_own(draft, connection.client_socket) == Fate::drop) return Fate::drop;
+    const Fate fate = look_at_own(draft, connection.client_socket);
+    if (fate == Fate::drop) return fate;
     if (draft.facts.peer == PeerView::present || draft.facts.peer == PeerView::closing)
         return Fate::keep;
 
+    // A list names clients by their address: where several have it, it may mean another.
+    const bool meant = paths_.owners(first.tuple.local.address).size() <= 1 ||
+                       sample_.servers[connection.server].asked_from == first.netns;
     if (draft.facts.listed && *draft.facts.listed) {
+        if (!meant) return Fate::keep;
         draft.facts.peer = PeerView::present;
         draft.facts.known_by_listing = true;
-    } else if (draft.facts.listed && draft.facts.peer == PeerView::out_of_sight &&
-               listing_proves_absence(draft)) {
+    } else if (fate == Fate::keep && draft.facts.listed &&
+               draft.facts.peer == PeerView::out_of_sight && listing_proves_absence(draft)) {
         // Whoever was heard since then is alive, whatever a list says.
         const auto before = last_heard_ms(first);
         const auto now = last_heard_ms(*connection.client_socket);
@@ -192,9 +198,9 @@ SecondLook::Fate SecondLook::look_at_row(Draft& draft) {
             witness_.look(*server.netns, {connection.server_end, connection.client_end});
         if (!look.known) return Fate::keep;
         if (!look.socket) {
-            // Before 6.2 the row does not tell which of the server's addresses it is on, and a
-            // proxy's own clients are not those of the server behind it.
-            if (connection.row->local_address && untranslated(server)) return Fate::drop;
+            // Behind a proxy the list is that of another host. Before 6.2 the row does not tell
+            // which of the server's addresses it is on.
+            if (connection.row->local_address || !untranslated(server)) return Fate::drop;
             return witness_.listed(connection.server, connection.client_end).value_or(true)
                        ? Fate::keep
                        : Fate::drop;
@@ -237,6 +243,19 @@ SecondLook::Fate SecondLook::look_at_row(Draft& draft) {
     return Fate::keep;
 }
 
+namespace {
+
+// Two connections, not one from its two ends: each has a socket of its own on the same side.
+bool separate(const Draft& one, const Draft& other) {
+    const auto differ = [](const Socket* a, const Socket* b) {
+        return a != nullptr && b != nullptr && (a->netns != b->netns || a->cookie != b->cookie);
+    };
+    return differ(one.connection.server_socket, other.connection.server_socket) ||
+           differ(one.connection.client_socket, other.connection.client_socket);
+}
+
+}  // namespace
+
 void SecondLook::merge(std::vector<Draft>& drafts, const std::vector<std::size_t>& looked_at,
                        std::vector<bool>& gone) {
     // A cookie is unique within its namespace.
@@ -252,6 +271,14 @@ void SecondLook::merge(std::vector<Draft>& drafts, const std::vector<std::size_t
                 continue;
             }
             if (found->second == at) continue;
+            if (separate(drafts[found->second], drafts[at])) {
+                // Both claim it, and it is the other end of one of them at most.
+                Connection& loser = drafts[at].connection;
+                (socket == loser.server_socket ? loser.server_socket : loser.client_socket) =
+                    nullptr;
+                drafts[at].facts.peer = PeerView::out_of_sight;
+                continue;
+            }
             // The one that knows both sides is kept, with what the server's list says of either.
             const auto sides = [&](std::size_t of) {
                 const Connection& each = drafts[of].connection;

@@ -21,7 +21,7 @@ class SecondLook {
     void run(std::vector<Draft>& drafts);
 
   private:
-    enum class Fate : std::uint8_t { keep, drop };
+    enum class Fate : std::uint8_t { keep, drop, unconfirmed };
     enum class End : std::uint8_t { server, client };
 
     [[nodiscard]] bool needed(const Draft& draft) const;
@@ -29,8 +29,8 @@ class SecondLook {
     Fate look_at_client_side(Draft& draft);
     Fate look_at_row(Draft& draft);
 
-    // Reads `held` again. Fate::drop when it is gone or another connection; else `held` points to
-    // what it is now.
+    // Reads `held` again. Fate::drop when it is gone or another connection, unconfirmed when that
+    // cannot be known; else `held` points to what it is now.
     Fate look_at_own(Draft& draft, const Socket*& held);
     // Whether `socket`'s peer is in the namespace that packets to it end in; sets `peer_socket`
     // when it is.

@@ -16,8 +16,9 @@ enum class PeerView : std::uint8_t {
 
 struct Facts {
     PeerView peer = PeerView::out_of_sight;
-    bool accept_queue = false;      // established, but no process has accepted it
-    std::optional<bool> listed;     // in the server's complete client list; absent: there is none
+    bool accept_queue = false;  // established, but no process has accepted it
+    // In the server's complete client list; absent: there is none.
+    std::optional<bool> listed = std::nullopt;
     bool known_by_listing = false;  // `peer` comes from the server's list, not from its kernel
 };
 

@@ -75,13 +75,12 @@ std::vector<Others> others_of(const Report& report, std::size_t server) {
     }
     std::vector<Others> sorted;
     for (auto& [name, host] : hosts) {
-        host.name = name.starts_with("unix:") ? name : name + " (out of sight)";
+        host.name = name.starts_with("unix:") ? name : "host " + name;
         sorted.push_back(host);
     }
     std::ranges::stable_sort(sorted, std::greater{}, &Others::connections);
     if (sorted.size() > hosts_by_name + 1) {
-        Others rest{.name = fmt::format("{} more hosts out of sight",
-                                        number(sorted.size() - hosts_by_name))};
+        Others rest{.name = fmt::format("{} more hosts", number(sorted.size() - hosts_by_name))};
         for (std::size_t at = hosts_by_name; at < sorted.size(); ++at) rest.add(sorted[at]);
         sorted.resize(hosts_by_name);
         sorted.push_back(rest);
@@ -92,13 +91,23 @@ std::vector<Others> others_of(const Report& report, std::size_t server) {
 }
 
 std::string client_text(const Connection& connection) {
-    if (!connection.client_path.empty()) return printable("unix:" + connection.client_path);
+    constexpr std::size_t widest = 47;  // of an IPv6 address and a port
+    if (!connection.client_path.empty())
+        return fit(printable("unix:" + connection.client_path), widest);
     return connection.client_end.text();
 }
 
+// The server's side, or the client's where that is the one that tells.
+const Socket* telling_socket(const Connection& connection) {
+    const Socket* client = connection.client_socket;
+    if (connection.server_socket == nullptr ||
+        (client != nullptr && client->state == State::close_wait))
+        return client;
+    return connection.server_socket;
+}
+
 std::string timer_text(const Connection& connection) {
-    const Socket* socket =
-        connection.server_socket != nullptr ? connection.server_socket : connection.client_socket;
+    const Socket* socket = telling_socket(connection);
     if (socket == nullptr) return "-";
     if (socket->timer.kind == TimerKind::off) return "off";
     std::string text = fmt::format("{} {}", word(socket->timer.kind),
@@ -151,7 +160,7 @@ std::vector<std::string> holder_lines(const Sample&, const Report& report, std::
         grid.row(each.cells());
     }
     if (rows == 0) return {};
-    return grid.lines(columns, 0);
+    return grid.lines(columns, {0});
 }
 
 std::vector<std::string> process_lines(const Sample& sample, const Report& report,
@@ -176,10 +185,10 @@ std::vector<std::string> process_lines(const Sample& sample, const Report& repor
                   printable(command)});
     }
     if (rows == 0) return {};
-    std::vector<std::string> lines = grid.lines(columns, 7);
+    std::vector<std::string> lines = grid.lines(columns, {7, 1});
     if (more > 0)
         lines.push_back(
-            fmt::format("… and {}", phrase::count(more, "process", "processes") + " more"));
+            fmt::format("… and {}", phrase::count(more, "more process", "more processes")));
     return lines;
 }
 
@@ -196,10 +205,16 @@ std::vector<std::string> connection_lines(const Sample& sample, const Report& re
 
     Grid grid({Align::left, Align::left, Align::left, Align::left, Align::right, Align::right,
                Align::left, Align::left});
-    grid.row({"VERDICT", "CLIENT", "STATE", "TIMER", "HEARD", "AGE", "HELD BY", "WHY"});
+    Grid narrow({Align::left, Align::left, Align::right, Align::right, Align::left, Align::left});
+    const auto row = [&](std::vector<std::string> cells) {
+        grid.row(cells);
+        // Where there is no room for all, the verdict stands for the state and its timer.
+        cells.erase(cells.begin() + 2, cells.begin() + 4);
+        narrow.row(std::move(cells));
+    };
+    row({"VERDICT", "CLIENT", "STATE", "TIMER", "SILENT", "AGE", "HELD BY", "WHY"});
     for (const Connection* each : sorted) {
-        const Socket* socket =
-            each->server_socket != nullptr ? each->server_socket : each->client_socket;
+        const Socket* socket = telling_socket(*each);
         std::string holder = "-";
         if (each->client_socket != nullptr) {
             const auto owners = sample.processes.owners.find(each->client_socket->inode);
@@ -213,11 +228,12 @@ std::vector<std::string> connection_lines(const Sample& sample, const Report& re
         for (const Evidence evidence : each->evidence)
             why += (why.empty() ? "" : ", ") + std::string(word(evidence));
         const auto heard = each->last_heard_ms.transform([](std::int64_t ms) { return ms / 1000; });
-        grid.row({std::string(word(each->verdict)), client_text(*each),
-                  socket != nullptr ? std::string(ss_word(socket->state)) : "-", timer_text(*each),
-                  time_or_dash(heard), time_or_dash(each->age_s), holder, why});
+        row({std::string(word(each->verdict)), client_text(*each),
+             socket != nullptr ? std::string(ss_word(socket->state)) : "-", timer_text(*each),
+             time_or_dash(heard), time_or_dash(each->age_s), holder, why});
     }
-    std::vector<std::string> lines = grid.lines(columns, 6);
+    std::vector<std::string> lines =
+        grid.natural_width() <= columns ? grid.lines(columns, {}) : narrow.lines(columns, {4, 5});
     // Painted after the columns are set, because colour codes have no width.
     for (std::size_t at = 0; at < sorted.size(); ++at) {
         const std::string_view name = word(sorted[at]->verdict);

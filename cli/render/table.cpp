@@ -19,6 +19,9 @@ using phrase::number;
 // Findings: the label's column, then the text's.
 constexpr std::size_t label_width = 10;
 constexpr std::size_t shares_shown = 6;
+constexpr std::size_t gaps_shown = 12;
+// Sentences that are wider than this are tiring to read, however wide the terminal is.
+constexpr std::size_t widest_prose = 110;
 
 std::string place_of(const Server& server) {
     if (!server.path.empty()) return printable("unix:" + server.path);
@@ -44,15 +47,21 @@ std::string clients_text(const Server& server, const Report& report, std::size_t
     return connections;
 }
 
-std::string settings_text(const Server& server) {
+std::string settings_text(const Server& server, const ServerCounts& counts) {
     std::string text;
     const ServerAnswer& answer = server.answer;
-    if (answer.tcp_keepalive_s)
+    const std::uint64_t off = counts.keepalive[static_cast<std::size_t>(Keepalive::off)];
+    if (answer.tcp_keepalive_s) {
         text += *answer.tcp_keepalive_s == 0
                     ? "keepalive off"
                     : fmt::format("keepalive {} s", *answer.tcp_keepalive_s);
+        if (*answer.tcp_keepalive_s > 0 && off > 0)
+            text += fmt::format(", but {} and {} none",
+                                phrase::count(off, "socket predates it", "sockets predate it"),
+                                off == 1 ? "has" : "have");
+    }
     if (answer.timeout_s) {
-        text += text.empty() ? "" : ", ";
+        text += text.empty() ? "" : "; ";
         text +=
             *answer.timeout_s == 0 ? "timeout off" : fmt::format("timeout {} s", *answer.timeout_s);
     }
@@ -60,11 +69,14 @@ std::string settings_text(const Server& server) {
 }
 
 std::string verdicts_text(const ServerCounts& counts) {
+    using enum Verdict;
     std::string text;
-    for (std::size_t at = 0; at < verdict_count; ++at) {
-        if (counts.verdict[at] == 0) continue;
-        text += fmt::format("{}{} {}", text.empty() ? "" : ", ", number(counts.verdict[at]),
-                            word(static_cast<Verdict>(at)));
+    // What wants attention first.
+    for (const Verdict verdict :
+         {ghost, orphan, suspect, close_wait, unaccepted, unverified, transient, healthy}) {
+        const std::uint64_t count = counts.verdict[static_cast<std::size_t>(verdict)];
+        if (count == 0) continue;
+        text += fmt::format("{}{} {}", text.empty() ? "" : ", ", number(count), word(verdict));
     }
     return text.empty() ? "no connections" : text;
 }
@@ -73,7 +85,7 @@ std::string seen_from(const Sample& sample, const Server& server) {
     if (!server.netns) return "";
     const auto place = std::ranges::find(sample.namespaces, *server.netns, &Namespace::id);
     if (place == sample.namespaces.end() || place->own) return "";
-    if (!place->name.empty()) return "  netns " + printable(place->name);
+    if (!place->name.empty()) return "  netns " + fit(printable(place->name), 40);
     return fmt::format("  netns {}", *server.netns);
 }
 
@@ -91,17 +103,21 @@ class Table {
         }
         if (sample_.servers.empty()) {
             line(
-                "No Redis-compatible server listens on this host, and no process here is connected "
-                "to one on port 6379.");
+                wrap("No Redis-compatible server listens on this host, and no process here is "
+                     "connected to one on port 6379.",
+                     prose(), 0));
             line(
-                "Name one as a TARGET: connleak host:port, or tcp://host:port for any TCP "
-                "service.");
+                wrap("Name one as a TARGET: connleak host:port, or tcp://host:port for any TCP "
+                     "service.",
+                     prose(), 0));
         }
         gaps();
         return std::move(text_);
     }
 
   private:
+    [[nodiscard]] std::size_t prose() const { return std::min(style_.columns, widest_prose); }
+
     void line(std::string_view content) {
         text_ += content;
         text_ += '\n';
@@ -110,26 +126,25 @@ class Table {
     void heading(std::size_t index) {
         const Server& its = sample_.servers[index];
         std::string left(word(its.kind));
-        if (!its.answer.version.empty()) left += ' ' + printable(its.answer.version);
+        if (!its.answer.version.empty()) left += ' ' + fit(printable(its.answer.version), 24);
         left += "  " + place_of(its);
         if (its.pid) left += fmt::format("  pid {}", *its.pid);
         left += seen_from(sample_, its);
         const std::string right = clients_text(its, report_, index);
         const std::size_t used = width(left) + width(right);
-        if (used + 2 <= style_.columns) {
-            line(paint_.bold(left) + std::string(style_.columns - used, ' ') + right);
+        if (used + 2 <= prose()) {
+            line(paint_.bold(left) + std::string(prose() - used, ' ') + paint_.bold(right));
         } else {
-            line(paint_.bold(left));
-            line("  " + right);
+            line(paint_.bold(wrap(left, style_.columns, 2)));
+            line("  " + paint_.bold(wrap(right, style_.columns - 2, 2)));
         }
-        std::string state = settings_text(its);
-        if (!state.empty()) state += "; ";
-        state += verdicts_text(report_.counts[index]);
-        line("  " + wrap(state, style_.columns, 2));
+        const ServerCounts& counts = report_.counts[index];
+        for (const std::string& text : {settings_text(its, counts), verdicts_text(counts)})
+            if (!text.empty()) line("  " + wrap(text, prose() - 2, 2));
         if (!its.answer.asked && its.kind != ServerKind::tcp)
             line("  " + wrap("Seen from this side only; to ask the server too: connleak " +
-                                 target_text(its),
-                             style_.columns, 2));
+                                 printable(target_text(its)),
+                             prose() - 2, 2));
     }
 
     void shares(const Finding& finding) {
@@ -145,7 +160,7 @@ class Table {
             }
             grid.row({printable(share.name), number(share.count), quiet});
         }
-        for (const std::string& row : grid.lines(style_.columns - label_width - 2, 0))
+        for (const std::string& row : grid.lines(style_.columns - label_width - 2, {0}))
             line(std::string(label_width + 2, ' ') + row);
         if (finding.shares.size() > shares_shown)
             line(fmt::format("{}… and {} more", std::string(label_width + 2, ' '),
@@ -153,8 +168,9 @@ class Table {
     }
 
     // A command stays whole for copying: it is broken only behind a pipe, where the shell reads on.
-    void command(std::string_view text, std::size_t step) {
-        std::string label = fmt::format("{}{}  ", std::string(label_width, ' '), step);
+    void command(std::string_view text, std::size_t step, bool only) {
+        std::string label =
+            std::string(label_width, ' ') + (only ? std::string("  ") : fmt::format("{}  ", step));
         const std::size_t room = style_.columns - label.size();
         std::string rest(text);
         while (!rest.empty()) {
@@ -165,7 +181,7 @@ class Table {
             }
             line(label + rest.substr(0, end));
             rest.erase(0, std::min(end + 1, rest.size()));
-            label = std::string(label_width + 5, ' ');
+            label = std::string(label_width + (only ? 4 : 5), ' ');
         }
     }
 
@@ -175,15 +191,16 @@ class Table {
                                                                  : "OK";
         const std::string blanks(label_width - label.size(), ' ');
         line(paint_.severity(each.severity, label) + blanks +
-             paint_.bold(indented(wrap(printable(each.summary), style_.columns - label_width, 0))));
+             paint_.bold(indented(wrap(printable(each.summary), prose() - label_width, 0))));
         if (!each.shares.empty()) shares(each);
         if (!each.remedy.empty())
             line(std::string(label_width, ' ') +
-                 indented(wrap(printable(each.remedy), style_.columns - label_width, 0)));
+                 indented(wrap(printable(each.remedy), prose() - label_width, 0)));
         std::string_view commands = each.command;
+        const bool only = !commands.contains('\n');
         for (std::size_t step = 1; !commands.empty(); ++step) {
             const std::size_t end = std::min(commands.find('\n'), commands.size());
-            command(printable(commands.substr(0, end)), step);
+            command(printable(commands.substr(0, end)), step, only);
             commands.remove_prefix(std::min(end + 1, commands.size()));
         }
     }
@@ -207,7 +224,7 @@ class Table {
         bool any = false;
         for (const Finding& each : report_.findings) {
             if (each.server != index) continue;
-            if (!any) line("");
+            line("");
             any = true;
             finding(each);
         }
@@ -227,10 +244,16 @@ class Table {
         if (sample_.gaps.empty()) return;
         line("");
         line(paint_.bold("Not seen:"));
+        std::size_t shown = 0;
         for (const Gap& gap : sample_.gaps) {
+            if (shown++ == gaps_shown) {
+                line(fmt::format("  … and {} more, see --json",
+                                 number(sample_.gaps.size() - gaps_shown)));
+                break;
+            }
             const std::string text = fmt::format("{} {}: {} ({})", gap.source, printable(gap.scope),
                                                  printable(gap.effect), printable(gap.error));
-            line("  " + wrap(text, style_.columns, 4));
+            line("  " + wrap(text, prose() - 2, 4));
         }
     }
 

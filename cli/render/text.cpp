@@ -89,41 +89,50 @@ std::size_t width(std::string_view text) {
     return columns;
 }
 
+// The bytes of the beginning of `text` that take at most `columns`.
+static std::size_t bytes_in(std::string_view text, std::size_t columns) {
+    std::size_t used = 0;
+    std::size_t at = 0;
+    while (at < text.size()) {
+        const Decoded character = decode(text.substr(at));
+        used += character.bytes == 0 ? 1 : columns_of(character.code);
+        if (used > columns) break;
+        at += std::max<std::size_t>(character.bytes, 1);
+    }
+    return at;
+}
+
 std::string fit(std::string_view text, std::size_t columns) {
     if (width(text) <= columns) return std::string(text);
-    std::string result;
-    std::size_t used = 0;
-    while (!text.empty()) {
-        const Decoded character = decode(text);
-        const std::size_t bytes = std::max<std::size_t>(character.bytes, 1);
-        const std::size_t next = character.bytes == 0 ? 1 : columns_of(character.code);
-        if (used + next + 1 > columns) break;
-        result.append(text.substr(0, bytes));
-        used += next;
-        text.remove_prefix(bytes);
-    }
-    return columns == 0 ? std::string() : result + "…";
+    if (columns == 0) return "";
+    return std::string(text.substr(0, bytes_in(text, columns - 1))) + "…";
 }
 
 std::string wrap(std::string_view text, std::size_t columns, std::size_t indent) {
     std::string result;
     std::size_t used = 0;
-    bool first = true;
+    bool first = true;  // of its line
+    const auto next_line = [&] {
+        result += '\n' + std::string(indent, ' ');
+        used = indent;
+        first = true;
+    };
     while (!text.empty()) {
         const std::size_t end = std::min(text.find(' '), text.size());
-        const std::string_view word = text.substr(0, end);
+        std::string_view word = text.substr(0, end);
         text.remove_prefix(std::min(end + 1, text.size()));
         if (word.empty()) continue;
-        const std::size_t wide = width(word);
-        if (!first && used + 1 + wide > columns) {
-            result += '\n' + std::string(indent, ' ');
-            used = indent;
-        } else if (!first) {
-            result += ' ';
-            ++used;
+        if (!first && used + 1 + width(word) > columns) next_line();
+        if (!first) result += ' ', ++used;
+        while (used + width(word) > columns) {
+            const std::size_t part = bytes_in(word, columns > used ? columns - used : 0);
+            if (part == 0) break;  // not even one character fits: there is no room at all
+            result += word.substr(0, part);
+            word.remove_prefix(part);
+            next_line();
         }
         result += word;
-        used += wide;
+        used += width(word);
         first = false;
     }
     return result;
@@ -135,19 +144,39 @@ void Grid::row(std::vector<std::string> cells) {
     rows_.push_back(std::move(cells));
 }
 
-std::vector<std::string> Grid::lines(std::size_t columns, std::size_t elastic) const {
+namespace {
+constexpr std::size_t gap = 2;
+}
+
+std::vector<std::size_t> Grid::widths() const {
     std::vector<std::size_t> widths(align_.size(), 0);
     for (const auto& row : rows_)
         for (std::size_t at = 0; at < row.size(); ++at)
             widths[at] = std::max(widths[at], width(row[at]));
-    constexpr std::size_t gap = 2;
+    return widths;
+}
+
+std::size_t Grid::natural_width() const {
+    std::size_t total = gap * (align_.size() - 1);
+    for (const std::size_t each : widths()) total += each;
+    return total;
+}
+
+std::vector<std::string> Grid::lines(std::size_t columns,
+                                     std::initializer_list<std::size_t> elastic) const {
     constexpr std::size_t narrowest = 8;
-    std::size_t total = gap * (widths.size() - 1);
-    for (const std::size_t each : widths) total += each;
-    if (total > columns) {
-        const std::size_t excess = total - columns;
-        widths[elastic] =
-            std::max(narrowest, widths[elastic] > excess ? widths[elastic] - excess : 0);
+    std::vector<std::size_t> widths = this->widths();
+    const std::size_t natural = natural_width();
+    std::size_t excess = natural > columns ? natural - columns : 0;
+    for (const std::size_t at : elastic) {
+        const std::size_t spare = widths[at] > narrowest ? widths[at] - narrowest : 0;
+        widths[at] -= std::min(spare, excess);
+        excess -= std::min(spare, excess);
+    }
+    for (; excess > 0; --excess) {
+        const auto widest = std::ranges::max_element(widths);
+        if (*widest <= 1) break;
+        --*widest;
     }
     std::vector<std::string> result;
     for (const auto& row : rows_) {
