@@ -38,6 +38,7 @@ std::vector<Share> shares(const Context& context,
         share.quiet_max_s = std::max(share.quiet_max_s.value_or(quiet_s), quiet_s);
     }
     std::vector<Share> result;
+    result.reserve(found.size());
     for (auto& [name, share] : found) result.push_back(std::move(share));
     std::ranges::stable_sort(result, std::greater{}, &Share::count);
     return result;
@@ -93,8 +94,9 @@ Found ghosts(const Context& context) {
                              pressing ? Severity::critical : Severity::warning, total);
     result.shares = shares(context, Verdict::ghost, false);
     result.summary = count(total, "ghost") + ": " +
-                     (result.shares.size() == 1 ? "the host it came from no longer has "
-                                                : "the hosts they came from no longer have ") +
+                     (result.shares.size() == 1 ? "the host " : "the hosts ") +
+                     (total == 1 ? "it came from " : "they came from ") +
+                     (result.shares.size() == 1 ? "no longer has " : "no longer have ") +
                      (total == 1 ? "it" : "them");
     if (context.can_be_told()) {
         result.remedy =

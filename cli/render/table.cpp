@@ -40,7 +40,7 @@ std::string clients_text(const Server& server, const Report& report, std::size_t
         return fmt::format("{} of {} clients ({} %)", number(*answer.connected_clients),
                            number(*limit), *answer.connected_clients * 100 / *limit);
     }
-    const std::string connections = phrase::count(seen, "connection");
+    std::string connections = phrase::count(seen, "connection");
     if (answer.refused_at_limit)
         return connections + ", refusing new clients: maxclients is reached";
     if (answer.asked && !answer.reachable) return connections + ", the server does not answer";
@@ -156,7 +156,8 @@ class Table {
             if (share.quiet_max_s) {
                 const std::string least = phrase::duration(*share.quiet_min_s);
                 const std::string most = phrase::duration(*share.quiet_max_s);
-                quiet = "silent " + (least == most ? least : least + " to " + most);
+                quiet =
+                    least == most ? "silent " + least : fmt::format("silent {} to {}", least, most);
             }
             grid.row({printable(share.name), number(share.count), quiet});
         }
@@ -186,9 +187,9 @@ class Table {
     }
 
     void finding(const Finding& each) {
-        std::string label = each.severity == Severity::critical  ? "CRITICAL"
-                            : each.severity == Severity::warning ? "WARNING"
-                                                                 : "OK";
+        const std::string label = each.severity == Severity::critical  ? "CRITICAL"
+                                  : each.severity == Severity::warning ? "WARNING"
+                                                                       : "OK";
         const std::string blanks(label_width - label.size(), ' ');
         line(paint_.severity(each.severity, label) + blanks +
              paint_.bold(indented(wrap(printable(each.summary), prose() - label_width, 0))));

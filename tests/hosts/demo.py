@@ -18,7 +18,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lab import Lab
+from lab import Lab, silence
 from services import Client, Redis
 from sickness import ghost_host_gone, ghost_host_up
 
@@ -29,11 +29,10 @@ def say(text):
     print(PAUSE % text, flush=True)
 
 
-def show(binary, *words, shown=True):
+def show(binary, *words):
     """Runs the program on the terminal as a user would; `connleak` stands for the path it was built at."""
-    if shown:
-        print("$ " + " ".join(["connleak", *words]), flush=True)
-    return subprocess.run([binary, *words], check=True, timeout=60)
+    print("$ " + " ".join(["connleak", *words]), flush=True)
+    subprocess.run([binary, *words], check=True, timeout=60)
 
 
 def main():
@@ -48,31 +47,30 @@ def main():
 
         say("Four hosts, one Redis with room for 50 clients. web1 to web3 connect.")
         worker = Client(web1)
-        worker.open(redis, 12)
+        held = worker.open(redis, 12)
         lost = Client(web2)
         connections = lost.open(redis, 24)
-        gone = Client(web3)
-        gone.open(redis, 6)
+        Client(web3).open(redis, 6)
         say("web2's kernel loses 20 connections without a word to the server; web3 is switched off.")
         ghost_host_up(web2, connections[:20])
         ghost_host_gone(web3)
+        silence()
 
         target = f"redis://{redis.target}"
-        say("What connleak says of it:")
-        show(binary, target)
+        say("What connleak says of it (--recent 2s, because the demo does not wait for a minute of silence):")
+        show(binary, target, "--recent", "2s")
 
         report = json.loads(subprocess.run([binary, target, "--json"], check=True, capture_output=True, timeout=60).stdout)
-        cure = next(f["command"] for f in report["findings"] if f["code"] == "ghost-connections")
-        say("The first command of the report, as it stands there, closes the ghosts and nothing else:")
+        cure = next(finding["command"] for finding in report["findings"] if finding["code"] == "ghost-connections")
+        say("The command that the report gives for the ghosts, as it stands there:")
         print("$ " + cure, flush=True)
         path = f"{Path(binary).parent}:{os.environ['PATH']}"
         subprocess.run(["sh", "-c", cure], check=True, env=os.environ | {"PATH": path}, timeout=60,
                        stdout=subprocess.DEVNULL)
         say("And afterwards:")
-        show(binary, target)
-        alive = worker.alive()
-        say(f"Of web1's {len(worker.open_ports())} connections {alive} still answer."
-            if hasattr(worker, "open_ports") else f"web1's connections that still answer: {alive}")
+        show(binary, target, "--recent", "2s")
+        living = len(worker.alive()) + len(lost.alive(connections[20:]))
+        say(f"{living} of the {len(held) + 4} living connections on web1 and web2 still answer.")
 
 
 if __name__ == "__main__":
