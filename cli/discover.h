@@ -15,7 +15,8 @@ namespace connleak::cli {
 // resolve).
 std::optional<std::string> discover_servers(Session& session);
 
-// Servers that were asked by a Unix socket: finds their listening sockets by the process that answered.
+// Servers that were asked by a Unix socket: finds their listening sockets by the process that
+// answered.
 void find_listeners_of_unix_servers(Session& session);
 
 // The ports whose sockets are to be read.

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "diagnosis/records.h"
-#include "system/descriptor.h"
 #include "netlink/netns.h"
+#include "system/descriptor.h"
 
 // Making a namespace needs CAP_SYS_ADMIN.
 #define NEEDS_ROOT() \
