@@ -33,7 +33,7 @@ Witness::Look KernelWitness::look(NetnsId netns, const Tuple& tuple) {
         for (const Link& link : network->links) interfaces.push_back(link.index);
     auto found = table->lookup(tuple, interfaces);
     if (!found) return {};
-    return {.known = true, .socket = std::move(*found)};
+    return {.known = true, .socket = *found};
 }
 
 std::optional<bool> KernelWitness::holds_local_end(NetnsId netns, const Endpoint& local) {

@@ -91,6 +91,7 @@ std::vector<RedisProcess> find_redis_processes(const std::unordered_set<std::uin
     });
     // A forked child keeps its parent's name until it renames itself.
     std::vector<std::int32_t> pids;
+    pids.reserve(found.size());
     for (const RedisProcess& process : found) pids.push_back(process.pid);
     std::erase_if(found, [&](const RedisProcess& process) {
         return std::ranges::find(pids, process.parent) != pids.end();
