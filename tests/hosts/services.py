@@ -4,6 +4,7 @@ import glob
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 from typing import NamedTuple
@@ -14,6 +15,9 @@ from lab import HERE, PYTHON, eventually, run
 
 # Debian names it by its version.
 PHP_FPM = next(iter(sorted(glob.glob("/usr/sbin/php-fpm[0-9]*"), reverse=True)), "php-fpm")
+# "Redis server v=7.0.15 sha=…"
+REDIS_VERSION = next((word[2:] for word in run(["redis-server", "--version"], check=False).stdout.split()
+                      if word.startswith("v=")), None) if shutil.which("redis-server") else None
 
 
 class Endpoint(NamedTuple):

@@ -24,8 +24,12 @@ def kill_sockets(host, filters):
     filters = list(filters)
     for start in range(0, len(filters), 50):
         expression = " or ".join(f"( {one} )" for one in filters[start:start + 50])
-        host.run("ss", "-tnK", expression)
-        eventually(lambda: not host.ss(expression), what="ss -K has ended the sockets")
+
+        def ended():
+            host.run("ss", "-tnK", expression)  # it, too, reads a table that moves
+            return not host.ss(expression)
+
+        eventually(ended, what="ss -K has ended the sockets")
 
 
 def settle(lab, endpoints, port):
