@@ -52,6 +52,27 @@ TEST(Path, ACable) {
     EXPECT_EQ(way(two.world, two.a, "10.0.0.2"), out_of_sight) << "its other end is not in sight";
 }
 
+TEST(Path, TheNeighbourEntryKnowsBetterThanTheOwner) {
+    Two two;
+    const Device bridge = two.world.lan({two.a, two.b});
+    const NetnsId newer = two.world.host("newer", "10.0.0.9");
+    two.world.plug(bridge, World::eth0(newer));
+    two.world.neighbour_is(World::eth0(two.a), "10.0.0.2", World::eth0(newer));
+    EXPECT_EQ(way(two.world, two.a, "10.0.0.2"), out_of_sight) << "the address has moved";
+    two.world.neighbour_is(World::eth0(two.a), "10.0.0.2", World::eth0(two.b));
+    EXPECT_EQ(way(two.world, two.a, "10.0.0.2"), "b");
+}
+
+TEST(Path, APacketProgramOnTheLoopbackDevice) {
+    Two two;
+    const Device lo = two.world.device(two.a, "lo0", "", "");
+    two.world.link(lo).loopback = true;
+    EXPECT_EQ(way(two.world, two.a, "127.0.0.1"), "a");
+    two.world.link(lo).programmed = true;
+    EXPECT_EQ(way(two.world, two.a, "127.0.0.1"), "a translated");
+    EXPECT_EQ(way(two.world, two.a, "10.0.0.1"), "a translated");
+}
+
 TEST(Path, LinkLocalAddressesMeanSomethingOnOneLinkOnly) {
     Two two;
     two.world.own_address(two.a, "fe80::1");
@@ -161,6 +182,13 @@ TEST(Path, ARouter) {
     net.world.at(net.b).translation = Translation::possible;
     EXPECT_EQ(way(net.world, net.a, "10.0.2.2"), "b translated");
     EXPECT_EQ(way(net.world, net.a, "10.0.1.1"), "router maybe translated");
+}
+
+TEST(Path, OnACableThereIsOnlyTheOtherEnd) {
+    // A container's default gateway that nobody owns: its host answers for it (proxy_arp).
+    Routed net;
+    net.world.default_route[net.a] = {false, true, 2, addr("169.254.1.1")};
+    EXPECT_EQ(way(net.world, net.a, "10.0.2.2"), "b");
 }
 
 TEST(Path, MoreThanOneWay) {
