@@ -36,24 +36,27 @@ Witness::Look KernelWitness::look(NetnsId netns, const Tuple& tuple) {
     return {.known = true, .socket = *found};
 }
 
-std::optional<bool> KernelWitness::holds_local_end(NetnsId netns, const Endpoint& local) {
+std::optional<std::vector<Endpoint>> KernelWitness::peers_of_local_end(NetnsId netns,
+                                                                       const Endpoint& local) {
     auto [entry, first] = local_ends_.try_emplace(netns);
     netlink::SocketTable* table = session_.table(netns);
     if (first && table != nullptr) {
         // Twice, because a dump can miss a socket: one that both lack is not there.
-        std::unordered_set<Endpoint> ends;
+        std::unordered_map<Endpoint, std::vector<Endpoint>> ends;
         bool whole = true;
         for (int round = 0; round < 2 && whole; ++round) {
             const netlink::Dump dump =
                 table->dump({.states = living_states, .ports = {}, .with_info = false});
             whole = !dump.error;
             session_.sockets_read += dump.sockets.size();
-            for (const Socket& socket : dump.sockets) ends.insert(socket.tuple.local);
+            for (const Socket& socket : dump.sockets)
+                ends[socket.tuple.local].push_back(socket.tuple.remote);
         }
         if (whole) entry->second = std::move(ends);
     }
     if (!entry->second) return std::nullopt;
-    return entry->second->contains(local);
+    const auto found = entry->second->find(local);
+    return found == entry->second->end() ? std::vector<Endpoint>() : found->second;
 }
 
 std::optional<bool> KernelWitness::listed(std::size_t server, const Endpoint& client) {

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <map>
+#include <unordered_map>
 #include <unordered_set>
+#include <vector>
 
 #include "cli/session.h"
 #include "diagnosis/witness.h"
@@ -15,7 +17,8 @@ class KernelWitness : public Witness {
 
     void settle() override;
     Look look(NetnsId netns, const Tuple& tuple) override;
-    std::optional<bool> holds_local_end(NetnsId netns, const Endpoint& local) override;
+    std::optional<std::vector<Endpoint>> peers_of_local_end(NetnsId netns,
+                                                            const Endpoint& local) override;
     std::optional<bool> listed(std::size_t server, const Endpoint& client) override;
     bool same_server_again(std::size_t server) override;
     std::optional<Hop> route(NetnsId netns, const Address& destination) override;
@@ -24,7 +27,8 @@ class KernelWitness : public Witness {
 
   private:
     Session& session_;
-    std::map<NetnsId, std::optional<std::unordered_set<Endpoint>>> local_ends_;
+    std::map<NetnsId, std::optional<std::unordered_map<Endpoint, std::vector<Endpoint>>>>
+        local_ends_;
     std::map<std::size_t, std::optional<std::unordered_set<Endpoint>>> lists_;
     std::map<std::size_t, bool> same_;
 };

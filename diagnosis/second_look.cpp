@@ -110,9 +110,21 @@ PeerView SecondLook::look_at_peer(const Socket& socket, End peer, const Socket*&
     // DNAT beyond what is in sight changes only the far end: any socket from the client's local end
     // may be it. The server's local end has many sockets, which says nothing.
     if (peer == End::server) return PeerView::absent;
-    const auto held = witness_.holds_local_end(*path.end, socket.tuple.remote);
+    const auto held = may_be_translated(*path.end, socket.tuple.remote);
     if (!held) return PeerView::out_of_sight;
     return *held ? PeerView::maybe_translated : PeerView::absent;
+}
+
+std::optional<bool> SecondLook::may_be_translated(NetnsId netns, const Endpoint& local) {
+    const auto peers = witness_.peers_of_local_end(netns, local);
+    if (!peers) return std::nullopt;
+    // A client uses a port again for another server. Where the packets of that socket are seen to
+    // end at the address that they are sent to, it is a connection of its own.
+    return std::ranges::any_of(*peers, [&](const Endpoint& peer) {
+        if (!paths_.owns(netns, peer.address) && paths_.owners(peer.address).empty()) return true;
+        const Path& path = paths_.find(netns, peer.address);
+        return !path.end || path.translation != Translation::none;
+    });
 }
 
 void SecondLook::look_at_listing(Draft& draft) {
@@ -235,7 +247,7 @@ SecondLook::Fate SecondLook::look_at_row(Draft& draft) {
         server.answer.own_connection->local.address == connection.client_end.address &&
         paths_.owners(connection.client_end.address).size() == 1;
     const Namespace* place = paths_.get(here);
-    const auto held = witness_.holds_local_end(here, connection.client_end);
+    const auto held = may_be_translated(here, connection.client_end);
     if (!proven || place == nullptr || !place->complete || !held) return Fate::keep;
     const bool translated = place->translation != Translation::none || *held ||
                             std::ranges::any_of(place->links, &Link::programmed);

@@ -35,6 +35,9 @@ class SecondLook {
     // Whether `socket`'s peer is in the namespace that packets to it end in; sets `peer_socket`
     // when it is.
     PeerView look_at_peer(const Socket& socket, End peer, const Socket*& peer_socket);
+    // Whether a socket of `netns` with this local end may be the other end of the connection after
+    // all, translated out of sight. std::nullopt: not known.
+    std::optional<bool> may_be_translated(NetnsId netns, const Endpoint& local);
     void look_at_listing(Draft& draft);
     // Whether the server's client list proves that it lacks the client's socket.
     [[nodiscard]] bool listing_proves_absence(const Draft& draft);

@@ -35,9 +35,10 @@ class Witness {
     };
     virtual Look look(NetnsId netns, const Tuple& tuple) = 0;
 
-    // Whether any socket of the namespace, whatever its peer, has this local end: then a translator
-    // on the way may have changed only the other end. std::nullopt: not known.
-    virtual std::optional<bool> holds_local_end(NetnsId netns, const Endpoint& local) = 0;
+    // The other ends of all living sockets of the namespace that have this local end: of one of
+    // them a translator on the way may have changed only the other end. std::nullopt: not known.
+    virtual std::optional<std::vector<Endpoint>> peers_of_local_end(NetnsId netns,
+                                                                    const Endpoint& local) = 0;
 
     // Whether a new CLIENT LIST of the server has a client at this address. std::nullopt: not
     // known.

@@ -229,6 +229,19 @@ TEST(SecondLook, AnotherSocketWithTheClientsLocalEndMayBeIt) {
     EXPECT_EQ(lan.world.verdict_of(lan.pair), maybe);
 }
 
+TEST(SecondLook, APortThatIsUsedAgainForAnotherServerInSight) {
+    // The client's host has lost the connection and given its port to one that is plainly another.
+    Lan lan;
+    lan.world.lose_client(lan.pair);
+    const NetnsId second = lan.world.host("second", "10.0.8.1");
+    const Device link = lan.world.device(lan.web, "eth1", "10.0.8.2");
+    lan.world.cable(World::eth0(second), link);
+    lan.world.socket(lan.web, {end("10.0.0.2:40001"), end("10.0.8.1:6379")}, 700);
+    EXPECT_EQ(lan.world.verdict_of(lan.pair), "ghost [peer-socket-absent]");
+    lan.world.at(second).translation = Translation::possible;
+    EXPECT_EQ(lan.world.verdict_of(lan.pair), maybe) << "which may hand it on to our server";
+}
+
 TEST(SecondLook, AnAddressThatOthersHaveToo) {
     // Where the way is proven it does not matter who else has the address.
     Lan lan;

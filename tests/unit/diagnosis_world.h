@@ -311,11 +311,13 @@ class World : public Witness {
         if (found == now.end()) return {.known = true, .socket = std::nullopt};
         return {.known = true, .socket = found->second};
     }
-    std::optional<bool> holds_local_end(NetnsId where, const Endpoint& local) override {
+    std::optional<std::vector<Endpoint>> peers_of_local_end(NetnsId where,
+                                                            const Endpoint& local) override {
         if (unreadable.contains(where)) return std::nullopt;
-        return std::ranges::any_of(now, [&](const auto& each) {
-            return each.first.first == where && each.first.second.local == local;
-        });
+        std::vector<Endpoint> peers;
+        for (const auto& [key, socket] : now)
+            if (key.first == where && key.second.local == local) peers.push_back(key.second.remote);
+        return peers;
     }
     std::optional<bool> listed(std::size_t server, const Endpoint& client) override {
         ++listings;
