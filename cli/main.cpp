@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/output.h"
 #include "cli/verbs.h"
 
 namespace {
@@ -24,7 +25,17 @@ struct Verb {
 
 constexpr std::array verbs{
     Verb{"scan", connleak::cli::scan, "the report (the default)"},
+    Verb{"sockets", connleak::cli::sockets, "the kernel's TCP sockets, as ss and netstat -o do"},
 };
+
+// The verbs, and behind them the help of the default one.
+int help() {
+    std::string text = "connleak finds leaked and dead connections.\n\nVerbs:\n";
+    for (const Verb& verb : verbs) text += fmt::format("  {:10}{}\n", verb.name, verb.description);
+    text += "Each has its own --help.\n\n";
+    if (!connleak::cli::write_output("", text)) return 3;
+    return verbs.front().run({"--help"});
+}
 
 int run(Words words) {
     if (!words.empty()) {
@@ -32,6 +43,7 @@ int run(Words words) {
             fmt::print("connleak {}\n", CONNLEAK_VERSION);
             return 0;
         }
+        if (words.front() == "--help" || words.front() == "-h") return help();
         for (const Verb& verb : verbs) {
             if (words.front() != verb.name) continue;
             words.erase(words.begin());

@@ -1,40 +1,12 @@
 #include "cli/options.h"
 
-#include <fmt/format.h>
-
-#include <CLI/CLI.hpp>
-#include <algorithm>
 #include <charconv>
-#include <map>
 
-#include "cli/render/text.h"
+#include "cli/options_shared.h"
 
 namespace connleak::cli {
 
 namespace {
-
-constexpr int usage_error = 2;
-
-// An option with the name of its value, and no more: what the value may be stands in the
-// description.
-class Formatter : public CLI::Formatter {
-  public:
-    Formatter() { column_width(26); }
-    std::string make_option_opts(const CLI::Option* option) const override {
-        const bool takes_value = option->get_items_expected_max() > 0;
-        if (!takes_value || option->get_positional()) return "";
-        const std::string name = option->get_type_name();
-        return " " + name.substr(0, name.find(':'));  // behind it CLI11 tells the validators
-    }
-};
-
-const CLI::Validator duration(
-    [](std::string& text) {
-        if (parse_duration(text)) return std::string();
-        return fmt::format("'{}' is no duration; write 30, 30s, 5m, 2h or 1d",
-                           render::printable(text));
-    },
-    "DURATION", "duration");
 
 constexpr std::string_view examples = R"(
 TARGET is host:port, :port, redis://[user@]host:port, unix:/path or tcp://host:port (any TCP service, no
@@ -74,69 +46,48 @@ std::expected<Options, Stop> parse_scan_options(const std::vector<std::string>& 
         "The report: which connections are alive, dead or leaked, who holds them, and the cure.",
         "connleak [scan]"};
     app.footer(std::string(examples));
-    app.formatter(std::make_shared<Formatter>());
+    app.formatter(help_formatter());
     app.set_help_flag("-h,--help", "Print this help");
 
     std::vector<std::string> targets;
-    std::string format = "table";
-    std::string color = "auto";
     std::string connect_timeout = "3s";
     std::string recent = "60s";
     std::string persistent_after = "60s";
-    bool json = false;
 
     app.add_option("TARGET", targets, "Servers to look at (default: those found)")->expected(0, -1);
     app.add_option("--port", options.ports, "Look at this port as well as 6379 (repeatable)")
         ->type_name("N")
         ->allow_extra_args(false)
         ->check(CLI::Range(1, 65535));
-    auto* chosen = app.add_option("--format", format, "table or json")
-                       ->type_name("FORMAT")
-                       ->check(CLI::IsMember({"table", "json"}));
-    app.add_flag("--json", json, "The same as --format json")->excludes(chosen);
-    app.add_option("--output", options.output, "Write to FILE, at once and whole")
-        ->type_name("FILE");
-    app.add_option("--color", color, "auto, always or never")
-        ->type_name("WHEN")
-        ->check(CLI::IsMember({"auto", "always", "never"}));
+    const SharedOptions shared(app, {"table", "json"});
     app.add_flag("--connections", options.connections, "In the table: list every connection");
     app.add_flag("--exit-code", options.exit_code,
                  "Exit with 1 when a finding is warning or critical");
-    app.add_option("--netns", options.netns, "Network namespaces: all, self, a NAME or a PID")
-        ->type_name("WHICH");
     app.add_option("--recent", recent, "A peer heard within this time is alive (60s)")
         ->type_name("TIME")
-        ->check(duration);
+        ->check(duration_check());
     app.add_option("--persistent-after", persistent_after,
                    "A client's connection older than this is persistent (60s)")
         ->type_name("TIME")
-        ->check(duration);
+        ->check(duration_check());
     app.add_option("--connect-timeout", connect_timeout,
                    "For each step of asking a server (3s); the whole takes at most 4 times it")
         ->type_name("TIME")
-        ->check(duration);
+        ->check(duration_check());
     app.add_option("--user", options.user, "ACL user to log in as")->type_name("NAME");
     auto* ask =
-        app.add_flag("--askpass", options.ask_password, "Ask for the password on the terminal");
+        app.add_flag("--askpass", options.ask_password, "Ask for the password on the terminal")
+            ->disable_flag_override();  // else "--askpass=word" is echoed
     app.add_option("--pass-file", options.password_file, "Read the password from FILE's first line")
         ->type_name("FILE")
         ->excludes(ask);
 
-    try {
-        std::vector<std::string> reversed(words.rbegin(),
-                                          words.rend());  // CLI11 takes them from the back
-        app.parse(reversed);
-    } catch (const CLI::CallForHelp&) {
-        return std::unexpected(Stop{0, app.help()});
-    } catch (const CLI::ParseError& error) {
-        return std::unexpected(
-            Stop{usage_error, render::printable(error.what()) + " (see connleak --help)"});
-    }
+    if (auto stop = parse_words(app, words, "connleak --help")) return std::unexpected(*stop);
 
-    options.format = json || format == "json" ? Format::json : Format::table;
-    options.color = color == "always"  ? When::always
-                    : color == "never" ? When::never
-                                       : When::automatic;
+    options.format = shared.format();
+    options.color = shared.color();
+    options.output = shared.output();
+    options.netns = shared.netns();
     options.recent_s = *parse_duration(recent);
     options.persistent_after_s = *parse_duration(persistent_after);
     const std::int64_t timeout_s = *parse_duration(connect_timeout);

@@ -14,7 +14,7 @@
 
 namespace connleak::cli {
 
-enum class Format : std::uint8_t { table, json };
+enum class Format : std::uint8_t { table, json, ndjson };
 enum class When : std::uint8_t { automatic, always, never };
 
 struct Options {

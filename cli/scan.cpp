@@ -56,16 +56,12 @@ render::TableStyle table_style(const Options& options) {
     render::TableStyle style;
     style.connections = options.connections;
     const bool to_terminal = options.output.empty() && ::isatty(STDOUT_FILENO) == 1;
-    // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing changes the environment
-    const char* no_color = std::getenv("NO_COLOR");
-    style.color =
-        options.color == When::always || (options.color == When::automatic && to_terminal &&
-                                          (no_color == nullptr || *no_color == '\0'));
+    style.color = wants_color(options.color, options.output);
     winsize size{};
     if (to_terminal && ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
         style.columns = size.ws_col;
-    } else if (const char* columns = std::getenv("COLUMNS");
-               columns != nullptr) {  // NOLINT(concurrency-mt-unsafe)
+        // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing changes the environment
+    } else if (const char* columns = std::getenv("COLUMNS"); columns != nullptr) {
         style.columns = static_cast<std::size_t>(std::strtoul(columns, nullptr, 10));
     }
     return style;

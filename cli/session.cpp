@@ -12,15 +12,11 @@
 
 namespace connleak::cli {
 
-namespace {
-
 netlink::NetnsSearch find_namespaces(const std::string& which) {
     if (which == "all") return netlink::find_all_netns();
     if (which == "self") return netlink::find_own_netns();
     return netlink::find_netns(which);
 }
-
-}  // namespace
 
 Session::Session(const Options& options) : options_(options) {
     netlink::NetnsSearch search = find_namespaces(options.netns);

@@ -16,6 +16,9 @@
 
 namespace connleak::cli {
 
+// Those that --netns names.
+netlink::NetnsSearch find_namespaces(const std::string& which);
+
 class Session {
   public:
     // The namespaces that --netns names, with their network and one socket table each. What cannot

@@ -9,5 +9,6 @@ namespace connleak::cli {
 using Words = std::vector<std::string>;
 
 int scan(const Words& words);
+int sockets(const Words& words);
 
 }  // namespace connleak::cli

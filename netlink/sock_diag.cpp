@@ -143,7 +143,8 @@ std::expected<SocketTable, Error> SocketTable::open(const Netns& netns) {
 
 Dump SocketTable::dump(const SocketQuery& query) {
     const Filter filter(query);
-    std::vector<std::uint8_t> bytecode = compile_port_filter(query.ports);
+    std::vector<std::uint8_t> bytecode =
+        query.program.empty() ? compile_port_filter(query.ports) : query.program;
     const SocketCounts::Occupied occupied = impl_->counts.read();
     Dump result;
     for (const int family : {AF_INET, AF_INET6}) {

@@ -6,29 +6,15 @@
 #include <algorithm>
 #include <ctime>
 #include <map>
-#include <nlohmann/json.hpp>
+
+#include "cli/render/json_parts.h"
 
 namespace connleak::render {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-template <typename T>
-Json maybe(const std::optional<T>& value) {
-    return value ? Json(*value) : Json(nullptr);
-}
-
-Json text_or_null(std::string_view text) {
-    return text.empty() ? Json(nullptr) : Json(text);
-}
-
 Json milliseconds(double value) {
     return static_cast<double>(static_cast<std::int64_t>(value * 1000)) / 1000;
-}
-
-Json address(const Address& value) {
-    return text_or_null(value.text());
 }
 
 Json port(const Endpoint& end) {
@@ -36,52 +22,14 @@ Json port(const Endpoint& end) {
 }
 
 Json server_key(const Server& server) {
-    return {{"address", address(server.endpoint.address)}, {"port", port(server.endpoint)}};
-}
-
-Json timer(const Timer& value) {
-    return {{"kind", word(value.kind)},
-            {"expires_ms", value.expires_ms},
-            {"retransmits", value.retransmits}};
-}
-
-Json owners(const Processes& processes, std::uint32_t inode) {
-    Json list = Json::array();
-    const auto found = processes.owners.find(inode);
-    if (inode == 0 || found == processes.owners.end()) return list;
-    for (const Owner& owner : found->second) {
-        const auto process = processes.by_pid.find(owner.pid);
-        list.push_back({{"pid", owner.pid},
-                        {"fd", owner.fd},
-                        {"comm", process == processes.by_pid.end() ? Json(nullptr)
-                                                                   : Json(process->second.comm)}});
-    }
-    return list;
+    return {{"address", json_address(server.endpoint.address)}, {"port", port(server.endpoint)}};
 }
 
 Json socket(const Processes& processes, const Socket* value) {
     if (value == nullptr) return nullptr;
-    Json json = {{"state", word(value->state)},
-                 {"inode", value->inode != 0 ? Json(value->inode) : Json(nullptr)},
-                 {"cookie", fmt::format("{:x}", value->cookie)},
-                 {"netns", value->netns},
-                 {"uid", value->uid},
-                 {"rx_queue_bytes", value->rx_queue_bytes},
-                 {"tx_queue_bytes", value->tx_queue_bytes},
-                 {"timer", timer(value->timer)}};
-    const TcpInfo* info = value->info ? &*value->info : nullptr;
-    const auto fact = [&](auto member) {
-        return info != nullptr ? Json(info->*member) : Json(nullptr);
-    };
-    json["last_data_received_ms"] = fact(&TcpInfo::last_data_received_ms);
-    json["last_data_sent_ms"] = fact(&TcpInfo::last_data_sent_ms);
-    json["last_ack_received_ms"] = fact(&TcpInfo::last_ack_received_ms);
-    json["unacked"] = fact(&TcpInfo::unacked);
-    json["backoff"] = fact(&TcpInfo::backoff);
-    json["probes"] = fact(&TcpInfo::probes);
-    json["rtt_us"] = fact(&TcpInfo::rtt_us);
-    json["total_retransmits"] = fact(&TcpInfo::total_retransmits);
-    json["owners"] = owners(processes, value->inode);
+    Json json = Json::object();
+    Members members(json);
+    add_socket(members, processes, *value);
     return json;
 }
 
@@ -108,7 +56,7 @@ Json client_row(const ServerClient* row) {
 Json server(const Server& value, const ServerCounts& counts) {
     const ServerAnswer& answer = value.answer;
     Json json = {{"kind", word(value.kind)},
-                 {"address", address(value.endpoint.address)},
+                 {"address", json_address(value.endpoint.address)},
                  {"port", port(value.endpoint)},
                  {"path", text_or_null(value.path)},
                  {"netns", maybe(value.netns)},
@@ -148,12 +96,12 @@ Json connection(const Sample& sample, const Connection& value) {
     const Server& its = sample.servers[value.server];
     Json server_netns =
         value.server_socket != nullptr ? netns_of(value.server_socket) : maybe(its.netns);
-    Json client = {{"address", address(value.client_end.address)},
+    Json client = {{"address", json_address(value.client_end.address)},
                    {"port", port(value.client_end)},
                    {"netns", netns_of(value.client_socket)}};
     if (!value.client_path.empty()) client = {{"path", value.client_path}};
     return {{"server",
-             {{"address", address(value.server_end.address)},
+             {{"address", json_address(value.server_end.address)},
               {"port", port(value.server_end)},
               {"netns", std::move(server_netns)}}},
             {"client", std::move(client)},
@@ -211,49 +159,6 @@ Json finding(const Sample& sample, const Finding& value) {
             {"command", text_or_null(value.command)}};
 }
 
-Json gap(const Gap& value) {
-    return {{"source", value.source},
-            {"scope", value.scope},
-            {"error", value.error},
-            {"effect", value.effect}};
-}
-
-std::string dump(const Json& json) {
-    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-// Writes an object member by member: a document of the whole report would take many times its size
-// in memory.
-class Document {
-  public:
-    void member(std::string_view name, const Json& value) {
-        begin(name);
-        text_ += dump(value);
-    }
-
-    template <typename Range, typename Make>
-    void list(std::string_view name, const Range& range, Make make) {
-        begin(name);
-        text_ += '[';
-        bool first = true;
-        for (const auto& each : range) {
-            text_ += first ? "\n    " : ",\n    ";
-            first = false;
-            text_ += dump(make(each));
-        }
-        text_ += first ? "]" : "\n  ]";
-    }
-
-    std::string end() { return std::move(text_ += "\n}\n"); }
-
-  private:
-    void begin(std::string_view name) {
-        text_ += text_.empty() ? "{\n  " : ",\n  ";
-        text_ += dump(Json(name)) + ": ";
-    }
-    std::string text_;
-};
-
 }  // namespace
 
 std::string rfc3339(std::int64_t seconds) {
@@ -269,7 +174,7 @@ std::string to_json(const Head& head, const Sample& sample, const Report& report
                              {"kernel", head.kernel},
                              {"boot_id", text_or_null(head.boot_id)}});
     document.member("complete", sample.gaps.empty());
-    document.list("gaps", sample.gaps, gap);
+    document.list("gaps", sample.gaps, json_gap);
     std::size_t at = 0;
     document.list("servers", sample.servers,
                   [&](const Server& each) { return server(each, report.counts[at++]); });
@@ -284,7 +189,8 @@ std::string to_json(const Head& head, const Sample& sample, const Report& report
                              {"sockets_read", head.sockets_read},
                              {"processes_read", sample.processes.processes_read},
                              {"redis_ms", milliseconds(head.redis_ms)}});
-    return document.end();
+    document.end();
+    return document.take();
 }
 
 }  // namespace connleak::render

@@ -6,6 +6,7 @@ A network namespace with SOCKETS established sockets in ten processes, and a Red
     bare walk    readlink of every descriptor of every process, in one thread      (tests/bench/bare_walk.cpp)
     connleak     connleak :6379
     ss, lsof     ss -tanop and lsof -nP -iTCP, once each: they take long
+    sockets      connleak sockets -a beside ss -tano (no owners) and ss -tanop (owners), as table and as JSON
 
     /usr/bin/python3 tests/bench/run.py BUILD-FOLDER [SOCKETS]
 
@@ -24,6 +25,8 @@ from lab import Lab, eventually  # noqa: E402
 from services import Redis  # noqa: E402
 
 PROCESSES = 10
+# What ss -tano shows: everything but the owners.
+WITHOUT_OWNERS = ["-o", "proto,state,recv-q,send-q,local,remote,timer"]
 ROUNDS = 5
 
 
@@ -67,6 +70,12 @@ def scan_at(build, sockets, compare):
             result["walk"], _ = measure(host, [build / "tests/bench_bare_walk"])
             result["lsof"], _ = measure(host, ["lsof", "-nP", "-iTCP"], rounds=1)
             result["ss"], _ = measure(host, ["ss", "-tanop"], rounds=1)
+            result["ss -tano"], _ = measure(host, ["ss", "-tano"])
+            sockets_verb = [build / "connleak", "sockets", "-a", "--netns", "self"]
+            result["sockets, table"], table_memory = measure(host, sockets_verb + WITHOUT_OWNERS)
+            result["sockets, owners"], owners_memory = measure(host, sockets_verb)
+            result["sockets, JSON"], json_memory = measure(host, [*sockets_verb, "--json"])
+            result["sockets memory"] = max(table_memory, owners_memory, json_memory)
         process.stdin.close()
         eventually(lambda: process.poll() is not None, 60, what="the load has ended")
         return result
@@ -88,13 +97,17 @@ def main():
 
     bare = full["dump"] + full["walk"]
     print(f"{full['sockets']:,} established sockets in {PROCESSES} processes, {os.cpu_count()} processors, Linux {os.uname().release}")
-    for name in ("dump", "walk", "connleak", "lsof", "ss"):
-        print(f"  {name:10} {full[name]:7.3f} s")
+    for name in ("dump", "walk", "connleak", "lsof", "ss", "ss -tano", "sockets, table", "sockets, owners", "sockets, JSON"):
+        print(f"  {name:16} {full[name]:7.3f} s")
     promises = [
         ("connleak / (bare dump + bare walk)", full["connleak"] / bare, "at most", 1.5),
         ("ss -tanop / connleak", full["ss"] / full["connleak"], "at least", 10),
         ("lsof -nP -iTCP / connleak", full["lsof"] / full["connleak"], "at least", 2),
+        ("sockets without owners / ss -tano", full["sockets, table"] / full["ss -tano"], "at most", 1),
+        ("ss -tanop / sockets with owners", full["ss"] / full["sockets, owners"], "at least", 10),
+        ("ss -tanop / sockets as JSON", full["ss"] / full["sockets, JSON"], "at least", 10),
         ("peak memory, MiB", full["memory"], "at most", 150),
+        ("peak memory of sockets, MiB", full["sockets memory"], "at most", 150),
         ("time at all / time at half the sockets", full["connleak"] / half["connleak"], "at most", 2.5),
         ("an idle host with one Redis, ms", quiet * 1000, "at most", 50),
     ]

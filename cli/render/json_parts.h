@@ -1,0 +1,85 @@
+// The parts that every JSON output has in common, so that a socket or a gap looks the same in all
+// of them.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "cli/render/sink.h"
+#include "diagnosis/records.h"
+
+namespace connleak::render {
+
+using Json = nlohmann::ordered_json;
+
+template <typename T>
+Json maybe(const std::optional<T>& value) {
+    return value ? Json(*value) : Json(nullptr);
+}
+Json text_or_null(std::string_view text);
+
+// Adds members that are not there yet: without looking for each, which for a row of thirty members
+// takes longer than all the rest.
+class Members {
+  public:
+    explicit Members(Json& object) : members_(object.get_ref<Json::object_t&>()) {
+        members_.reserve(32);
+    }
+    void add(const char* name, Json value) { members_.emplace_back(name, std::move(value)); }
+
+  private:
+    Json::object_t& members_;
+};
+
+Json json_address(const Address& value);
+Json json_timer(const Timer& value);
+Json json_owners(const Processes& processes, std::uint32_t inode);
+Json json_gap(const Gap& gap);
+// The members of one end's socket, its owners last.
+void add_socket(Members& members, const Processes& processes, const Socket& socket);
+
+// One line. Always valid UTF-8: broken bytes become U+FFFD.
+std::string json_text(const Json& json);
+
+// Writes an object member by member: a document of the whole would take many times its size in
+// memory. Ends with a newline.
+class Document {
+  public:
+    // Without a sink the text is kept for take().
+    explicit Document(Sink sink = {}) : sink_(std::move(sink)) {}
+
+    void member(std::string_view name, const Json& value);
+
+    template <typename Range, typename Make>
+    void list(std::string_view name, const Range& range, Make make) {
+        begin(name);
+        text_ += '[';
+        bool first = true;
+        for (const auto& each : range) {
+            text_ += first ? "\n    " : ",\n    ";
+            first = false;
+            text_ += json_text(make(each));
+            if (!pass_on(piece)) return;
+        }
+        text_ += first ? "]" : "\n  ]";
+    }
+
+    void end();
+    std::string take() { return std::move(text_); }
+
+  private:
+    static constexpr std::size_t piece = std::size_t{64} * 1024;
+
+    void begin(std::string_view name);
+    bool pass_on(std::size_t at_least);
+
+    Sink sink_;
+    std::string text_;
+    bool begun_ = false;
+    bool wanted_ = true;
+};
+
+}  // namespace connleak::render

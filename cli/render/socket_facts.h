@@ -1,0 +1,33 @@
+// What columns, counts and JSON say of a socket that is no plain member of its record.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/render/columns.h"
+#include "diagnosis/report.h"
+
+namespace connleak::render {
+
+// The processes that hold the socket, each once, by pid.
+std::vector<const Process*> owners_of(const SocketRow& row, const Processes& processes);
+// The one by which a socket that several hold is counted and grouped: the oldest.
+const Process* holder_of(const SocketRow& row, const Processes& processes);
+// Milliseconds since the peer's last data or ACK, in the states in which the kernel knows it.
+std::optional<std::int64_t> heard_ms(const Socket& socket);
+// At least so old: the longest time that the kernel remembers of it.
+std::optional<std::int64_t> age_s(const Socket& socket);
+Keepalive keepalive_of(const Socket& socket);
+// TIME-WAIT and SYN-RECEIVED sockets have none, and the kernel says 0.
+bool has_uid(const Socket& socket);
+// A path, or an abstract name with "@" for its NULs, as ss writes it; raw bytes otherwise.
+std::string unix_name(const netlink::UnixSocket& socket);
+// nullptr when it has none, or none in sight.
+const netlink::UnixSocket* unix_peer(const SocketRow& row, const SocketsView& view);
+std::string_view ss_word(netlink::UnixType type);  // u_str
+std::string_view word(netlink::UnixType type);     // stream
+
+}  // namespace connleak::render

@@ -1,0 +1,480 @@
+"""`connleak sockets` beside ss and netstat, on hosts where nothing happens meanwhile: the same rows, states, queues,
+timers and owners.
+
+    server ── switch ── web
+"""
+
+import json
+import os
+import re
+import subprocess
+import textwrap
+import textwrap
+
+import jsonschema
+import pytest
+
+from lab import PYTHON, eventually
+from report import ROOT, command, connleak
+from services import Client, Redis, TcpServer, peer
+from sickness import close_wait_at_client
+
+SCHEMA = ROOT / "man/connleak-sockets.schema.json"
+STATES = {"ESTAB": "established", "SYN-SENT": "syn_sent", "SYN-RECV": "syn_received", "FIN-WAIT-1": "fin_wait_1",
+          "FIN-WAIT-2": "fin_wait_2", "TIME-WAIT": "time_wait", "UNCONN": "closed", "CLOSE-WAIT": "close_wait",
+          "LAST-ACK": "last_ack", "LISTEN": "listen", "CLOSING": "closing", "ESTABLISHED": "established",
+          "SYN_SENT": "syn_sent", "SYN_RECV": "syn_received", "FIN_WAIT1": "fin_wait_1", "FIN_WAIT2": "fin_wait_2",
+          "TIME_WAIT": "time_wait", "CLOSE_WAIT": "close_wait", "LAST_ACK": "last_ack"}
+TIMERS = {"on": "retransmit", "keepalive": "keepalive", "timewait": "timewait", "persist": "persist", "off": "off",
+          "probe": "persist"}
+
+
+@pytest.fixture(scope="module")
+def validator():
+    rules = json.loads(SCHEMA.read_text())
+    made = jsonschema.validators.validator_for(rules)
+    made.check_schema(rules)
+    return made(rules)
+
+
+@pytest.fixture(scope="module")
+def world(module_lab):
+    """Sockets in every state that holds still: with and without keepalive, of both families, v4-mapped, closing,
+    retransmitting, waiting to be accepted, shared by a fork."""
+    server, web = module_lab.hosts("server", "web")
+    module_lab.lan(server, web)
+    redis, client = Redis(server, tcp_keepalive=60), Client(web)
+    client.close(client.open(redis, 2))  # TIME-WAIT here
+    client.open(redis, 3)
+    client.open(redis, 2, mapped=True)
+    client.open(redis, 2, host=server.ip6)
+    client.open(redis, 2, keepidle=300)
+    leaked = client.open(redis, 2)
+    client.fork()
+    close_wait_at_client(redis, leaked)
+    other, open_port, shut = Client(server), TcpServer(web, "silent", 9000), TcpServer(web, "silent", 9001)
+    other.open(open_port, 2, ping=False)
+    lost = other.open(shut, 2, ping=False) + other.open(shut, 1, ping=False, keepidle=1)
+    start(server, f"""
+        full = socket.create_connection(("{web.ip}", 9000))
+        full.setblocking(False)
+        try:
+            while True:
+                full.send(b"x" * 65536)
+        except BlockingIOError:
+            pass
+        """)
+    eventually(lambda: any("timer:(persist," in row[-1] for row in server.ss("dport = :9000")), what="a closed window")
+    # Nothing comes in at this port any more: what is sent is sent again, and so is a SYN.
+    web.nft("""
+        table inet shut {
+            chain in { type filter hook input priority 0; tcp dport 9001 drop; }
+        }""")
+    # A keepalive probe that nobody answers, and then data that hide its timer: netstat shows both.
+    eventually(lambda: any(re.search(r"timer:\(keepalive,.*,1\)", row[-1]) for row in server.ss("dport = :9001")))
+    other.send("x", lost)
+    start(server, f"""
+        syn = socket.socket()
+        syn.setblocking(False)
+        syn.connect_ex(("{web.ip}", 9001))
+        """)
+    eventually(lambda: any(row[0] == "CLOSE-WAIT" for row in web.ss()))
+    return server, web, redis, client
+
+
+def start(host, script):
+    """A Python that does this and stays until the lab ends it."""
+    text = "import socket, sys\n" + textwrap.dedent(script) + "\nprint('ready', flush=True)\nsys.stdin.read()"
+    process = host.start(PYTHON, "-c", text, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"ready\n"
+    return process
+
+
+def sockets(*words, **options):
+    """`connleak sockets WORDS --json`, read."""
+    done = connleak("sockets", *words, "--json", **options)
+    assert done.returncode == 0, done.stderr.decode()
+    return json.loads(done.stdout)
+
+
+def table(*words, **options):
+    done = connleak("sockets", *words, **options)
+    assert done.returncode == 0, done.stderr.decode()
+    return [line.split() for line in done.stdout.decode().splitlines()]
+
+
+def end(text):
+    """An address and port as ss or netstat print them."""
+    address, port = peer(text.replace("[::]", "::") if text.startswith("[::]:") else text)
+    return "::" if address in ("*", "") else address, port
+
+
+def key(row):
+    return (row["local"]["address"], row["local"]["port"]), (row["remote"]["address"], row["remote"]["port"])
+
+
+def by_ss(host, *words):
+    rows = {}
+    for line in host.run("ss", "-Htnp", *words).stdout.splitlines():
+        state, received, sent, local, remote, *rest = line.split(maxsplit=5)
+        rest = rest[0] if rest else ""
+        timer = re.search(r"timer:\((\w+),([^,]*),(\d+)\)", rest)
+        rows[end(local), end(remote)] = {
+            "state": STATES[state], "queues": (int(received), int(sent)),
+            "timer": (TIMERS[timer[1]], milliseconds(timer[2]), int(timer[3])) if timer else ("off", 0, 0),
+            "text": timer[0][7:-1] if timer else "",
+            "owners": {(int(pid), int(fd)) for pid, fd in re.findall(r"pid=(\d+),fd=(\d+)", rest)}}
+    return rows
+
+
+def by_netstat(host):
+    rows = {}
+    for line in host.run("netstat", "-tanoW").stdout.splitlines():
+        if not line.startswith("tcp"):
+            continue
+        family, received, sent, local, remote, state, timer, numbers = line.split()
+        seconds, retransmits, probes = numbers.strip("()").split("/")
+        # netstat shows a mapped address as such, and the wildcard without brackets.
+        rows[end(local), end(remote)] = {
+            "proto": family, "state": STATES.get(state, state.lower()), "queues": (int(received), int(sent)),
+            "timer": (TIMERS[timer], float(seconds) * 1000, int(retransmits), int(probes))}
+    return rows
+
+
+def milliseconds(text):
+    """ss's times: 4min14sec, 1.234ms (of seconds), 234ms. Above ten minutes the seconds are cut."""
+    parts = re.fullmatch(r"(?:(\d+)min)?(?:(\d+)(?:sec|\.))?(?:(\d+)ms)?", text)
+    return int(parts[1] or 0) * 60000 + int(parts[2] or 0) * 1000 + int(parts[3] or 0)
+
+
+def steady(read_theirs, read_ours):
+    """Theirs before and after, and ours between, of a moment when no timer changed its kind."""
+    def same():
+        before, ours, after = read_theirs(), read_ours(), read_theirs()
+        kinds = [{key: (row["state"], row["timer"][0], row["timer"][2:]) for key, row in rows.items()}
+                 for rows in (before, after)]
+        return (before, ours, after) if kinds[0] == kinds[1] else None
+    return eventually(same, 30, what="a quiet moment")
+
+
+# ---------------------------------------------------------------- the same rows
+
+@pytest.mark.parametrize("name", ["server", "web"])
+@pytest.mark.parametrize("words", [[], ["-a"], ["-l"], ["-4"], ["-6"], ["-a", "-4"], ["-l", "-6"], ["-al"], ["-la"]])
+def test_the_same_rows_as_ss(world, name, words):
+    host = {"server": world[0], "web": world[1]}[name]
+    theirs, ours, after = steady(lambda: by_ss(host, "-o", *words),
+                                 lambda: sockets("-N", host.netns, *words)["sockets"])
+    mine = {key(row): row for row in ours}
+    assert len(mine) == len(ours)
+    assert set(mine) == set(theirs)
+    assert mine or words == ["-6"] or "-6" in words
+    for which, row in mine.items():
+        their = theirs[which]
+        assert row["state"] == their["state"], which
+        assert (row["rx_queue_bytes"], row["tx_queue_bytes"]) == their["queues"], which
+        assert row["timer"]["kind"] == their["timer"][0], which
+        slack = 60_999 if their["timer"][1] >= 600_000 else 1_000
+        assert after[which]["timer"][1] - slack <= row["timer"]["expires_ms"] <= their["timer"][1] + slack, which
+        assert row["timer"]["retransmits"] == their["timer"][2], which
+        assert {(owner["pid"], owner["fd"]) for owner in row["owners"]} == their["owners"], which
+        assert row["netns"] == host.inode
+
+
+@pytest.mark.parametrize("name", ["server", "web"])
+def test_the_same_timers_as_netstat(world, name):
+    host = {"server": world[0], "web": world[1]}[name]
+    columns = "proto,state,recv-q,send-q,local,remote,timer"
+    theirs, ours, after = steady(lambda: by_netstat(host),
+                                 lambda: table("-N", host.netns, "-a", "-H", "-o", columns))
+    assert len(ours) == len(theirs)
+    for proto, state, received, sent, local, remote, timer, numbers in ours:
+        which = end(local), end(remote)
+        their = theirs[which]
+        seconds, retransmits, probes = re.fullmatch(r"\((\d+\.\d\d)/(\d+)/(\d+)\)", numbers).groups()
+        if state == "LISTEN":
+            sent = 0  # its backlog, which ss shows and netstat does not
+        assert (proto, STATES[state], (int(received), int(sent))) == (their["proto"], their["state"], their["queues"])
+        assert (TIMERS[timer], int(retransmits), int(probes)) == (their["timer"][0], *their["timer"][2:]), which
+        assert after[which]["timer"][1] - 1000 <= float(seconds) * 1000 <= their["timer"][1] + 1000, which
+
+
+def test_timers_in_the_words_of_ss(world):
+    """Where ss shows whole seconds both meet in the same one at once or at the next try; below that, never."""
+    def same(host):
+        theirs = {which: row["text"] for which, row in by_ss(host, "-o", "-a").items()}
+        ours = {}
+        for local, remote, *timer in table("-N", host.netns, "-aH", "--timer", "ss", "-o", "local,remote,timer"):
+            ours[end(local), end(remote)] = timer[0] if timer else ""
+        steady = {which for which, text in theirs.items() if not re.search("ms,|,0?sec", text)}
+        return len(steady) > 5 and all(ours[which] == theirs[which] for which in steady)
+
+    for host in world[:2]:
+        eventually(lambda: same(host), 20)
+
+
+def test_every_state_and_timer_was_there(world):
+    rows = [row for host in world[:2] for row in sockets("-N", host.netns, "-a")["sockets"]]
+    assert {row["state"] for row in rows} >= {"established", "listen", "close_wait", "time_wait", "syn_sent"}
+    assert {row["timer"]["kind"] for row in rows} >= {"off", "keepalive", "timewait", "retransmit"}
+    assert {row["keepalive"] for row in rows} == {"on", "off", "masked", "unknown"}
+    assert {row["family"] for row in rows} == {"ipv4", "ipv6"}
+    assert any(len(row["owners"]) > 1 for row in rows)
+    timers = [line[-1] for line in table("-N", world[0].netns, "-H", "-o", "timer", "timer = on")]
+    assert any(re.fullmatch(r"\(\d+\.\d\d/[1-9]\d*/1\)", numbers) for numbers in timers), timers
+
+
+# ---------------------------------------------------------------- choosing and ordering
+
+def test_columns(world):
+    server = world[0]
+    here = ["-N", server.netns]
+    assert table(*here)[0] == "PROTO STATE RECV-Q SEND-Q LOCAL REMOTE TIMER PROCESS".split()
+    assert table(*here, "-o", "pid,LOCAL,Comm")[0] == ["PID", "LOCAL", "COMM"]
+    assert table(*here, "-o", "+rtt", "--columns", "+pid")[0][-3:] == ["PROCESS", "RTT", "PID"]
+    assert table(*here, "-ei")[0][-9:] == "RTT RETRANS BACKOFF UNACKED HEARD UID INODE COOKIE CGROUP".split()
+    assert table(*here, "-tanop") == table(*here, "-a") or table(*here, "-tanop")[0] == table(*here, "-a")[0]
+    assert not [line for line in table(*here, "-H") if line[0] == "PROTO"]
+    names = re.findall(r"^  ([A-Z-]+) +\S", connleak("sockets", "--help").stdout.decode(), re.MULTILINE)
+    assert len(names) > 25
+    lines = table(*here, "-a", "-o", ",".join(names))
+    assert lines[0] == names and len(lines) > 10
+
+
+def test_the_namespace_is_told_when_there_are_several(world):
+    assert "NETNS" not in table("-N", world[0].netns)[0]
+    lines = table()
+    assert "NETNS" in lines[0]
+    place = lines[0].index("NETNS")
+    assert {world[0].netns, world[1].netns} <= {word for line in lines[1:] for word in line[place:]}
+    assert "NETNS" not in table("-o", "proto,local")[0]
+
+
+def test_order(world):
+    rows = [int(line[0]) for line in table("-N", world[0].netns, "-H", "-o", "inode", "--sort", "inode") if line[0] != "-"]
+    assert rows == sorted(rows) and len(rows) > 5
+    rows = [int(line[0]) for line in table("-N", world[0].netns, "-H", "-o", "send-q", "--sort", "-send-q")]
+    assert rows == sorted(rows, reverse=True) and rows[0] > 0
+    lines = table("-N", world[0].netns, "-aH", "-o", "state,remote", "--sort", "state,-remote")
+    assert [line[0] for line in lines] == sorted(line[0] for line in lines)
+
+
+@pytest.mark.parametrize("words", [
+    ["state", "connected", "-H"], ["-H", "state", "connected"], ["sport", "=", ":6379", "-a", "-H"],
+    ["-H", "--", "sport", "=", ":6379"], ["-a", "exclude", "listening", "-H"], ["-H", "dport", "=", ":9000"]])
+def test_filters_stand_anywhere(world, words):
+    server = world[0]
+    selection = [word for word in words if word == "-a"]
+    expression = [word for word in words if not word.startswith("-")]
+    theirs = {which for which in by_ss(server, *selection, *expression)}
+    ours = {(end(line[4]), end(line[5])) for line in table("-N", server.netns, *words)}
+    assert ours == theirs and ours
+
+
+def test_predicates_that_ss_lacks(world):
+    server, web, redis, client = world
+    rows = sockets("-N", server.netns, "-a", f"pid = {redis.pid}")["sockets"]
+    assert {row["local"]["port"] for row in rows} == {6379} and len(rows) >= 9
+    rows = sockets("-N", web.netns, f"pid = {client.pid} and keepalive = on")["sockets"]
+    assert len(rows) == 2
+    assert not sockets("-N", web.netns, "idle > 1h")["sockets"]
+    # Owners are looked for although no column shows them.
+    done = connleak("sockets", "-N", server.netns, "-H", "-o", "local", "comm = redis-server")
+    assert {line.rsplit(":", 1)[1] for line in done.stdout.decode().split()} == {"6379"}
+
+
+def test_count_by(world):
+    server, web, redis, client = world
+    port = ["dport = :6379"]
+    rows = sockets("-N", web.netns, *port)["sockets"]
+    counts = sockets("-N", web.netns, "--count-by", "state,process", *port)["counts"]
+    assert sum(count["sockets"] for count in counts) == len(rows)
+    assert counts[0]["sockets"] == 9 and counts[0]["state"] == "established"
+    assert counts[0]["process"].split("/")[0] == str(client.pid)
+    assert all(count["persistent"] == 0 and count["oldest_s"] is not None for count in counts)
+    counts = sockets("-N", web.netns, "--count-by", "state", "--persistent-after", "0", *port)["counts"]
+    assert {count["state"]: count["persistent"] for count in counts} == {"established": 9, "close_wait": 0}
+    # The end that serves has its port, the other has a new one for each connection.
+    peers = {count["peer"] for count in sockets("-N", web.netns, "--count-by", "peer", *port)["counts"]}
+    assert peers == {f"{server.ip}:6379", f"[{server.ip6}]:6379"}
+    counts = sockets("-N", server.netns, "--count-by", "peer,local", "sport = :6379", "state established")
+    assert {(count["peer"], count["local"]) for count in counts["counts"]} >= {(web.ip, f"{server.ip}:6379")}
+    lines = table("-N", web.netns, "--count-by", "state", "--count-by", "user", *port)
+    assert lines[0] == ["STATE", "USER", "SOCKETS", "PERSISTENT", "OLDEST"]
+    assert lines[1][:3] == ["ESTAB", "root", "9"]
+
+
+# ---------------------------------------------------------------- JSON
+
+@pytest.mark.parametrize("words", [["-a"], ["-l"], ["-ax"], ["-xta"], ["--count-by", "state,peer,group"],
+                                   ["--netns", "self"], ["pid = 1"]])
+def test_schema(world, validator, words):
+    document = sockets(*words)
+    validator.validate(document)
+    lines = connleak("sockets", *words, "--format", "ndjson").stdout.decode().splitlines()
+    rows = [json.loads(line) for line in lines]
+    kind = "count" if "--count-by" in words else "socket"
+    assert {row["type"] for row in rows} <= {kind, "gap", "summary"}
+    assert [row["type"] for row in rows].count("summary") == 1 and rows[-1]["type"] == "summary"
+    of_kind = [{name: value for name, value in row.items() if name != "type"} for row in rows if row["type"] == kind]
+    assert rows[-1][kind + "s"] == len(of_kind)
+    gaps = [{name: value for name, value in row.items() if name != "type"} for row in rows if row["type"] == "gap"]
+    validator.validate({"schema_version": 1, "complete": rows[-1]["complete"], "gaps": gaps, kind + "s": of_kind})
+
+
+def test_every_column_has_its_member(world, validator):
+    defined = {name for kind in ("socket", "tcp_socket", "unix_socket")
+               for name in validator.schema["$defs"][kind]["properties"]}
+    rows = sockets("-N", world[0].netns, "-a", "-x", "-t")["sockets"]
+    assert {name for row in rows for name in row} == defined
+
+
+def test_file(world, tmp_path):
+    there = tmp_path / "sockets.json"
+    done = connleak("sockets", "-N", world[0].netns, "--json", "--output", there)
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert json.loads(there.read_text())["sockets"]
+    assert list(tmp_path.iterdir()) == [there]
+    done = connleak("sockets", "--output", tmp_path / "none" / "file")
+    assert done.returncode == 3 and b"No such file" in done.stderr
+
+
+# ---------------------------------------------------------------- Unix sockets
+
+def test_unix_sockets_as_ss(lab):
+    host = lab.host("host")
+    redis = Redis(host)
+    path = lab.directory / "a name with blanks"
+    server = start(host, f"""
+        listener, abstract, nothing = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX)
+        listener.bind({str(path)!r})
+        listener.listen(7)
+        abstract.bind(b"\\0hidden\\0\\x1b[31m \\xff")
+        abstract.listen(5)
+        datagram = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        datagram.bind("\\0datagram")
+        pair = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        pair[0].send(b"12345")
+        """)
+    client = start(host, f"""
+        one, two = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX)
+        one.connect({str(path)!r})
+        two.connect({str(redis.socket)!r})
+        """)
+    ours = sockets("-N", host.netns, "-ax")["sockets"]
+    theirs = []
+    for line in host.run("ss", "-Hxap", errors="replace").stdout.splitlines():
+        kind, state, received, sent, rest = line.split(maxsplit=4)
+        users = rest.split("users:")[-1] if "users:" in rest else ""
+        name, inode, peer_inode = re.match(r"(.*?) (\d+) +\* (\d+)", rest).groups()
+        theirs.append((kind, STATES[state], int(received), int(sent), int(inode), int(peer_inode),
+                       tuple(sorted((int(pid), int(fd)) for pid, fd in re.findall(r"pid=(\d+),fd=(\d+)", users)))))
+    kinds = {"stream": "u_str", "datagram": "u_dgr", "seqpacket": "u_seq"}
+    assert sorted(theirs) == sorted(
+        (kinds[row["socket_type"]], row["state"], row["rx_queue_bytes"], row["tx_queue_bytes"], row["inode"] or 0,
+         (row["peer"] or {"inode": 0})["inode"], tuple(sorted((o["pid"], o["fd"]) for o in row["owners"])))
+        for row in ours)
+
+    def of(pid, **what):
+        return [row for row in ours if pid in {owner["pid"] for owner in row["owners"]}
+                and all(row[name] == value for name, value in what.items())]
+
+    assert of(server.pid, state="listen", local={"path": str(path)})
+    assert of(server.pid, state="listen")[1]["local"]["path"] == "@hidden@\x1b[31m \ufffd"
+    assert of(server.pid, socket_type="datagram", local={"path": "@datagram"})
+    # The other end, by its process. Of a connection that is not accepted yet the kernel does not tell it.
+    peers = [row["peer"] for row in of(client.pid)]
+    assert None in peers and len(peers) == 2
+    to_redis = next(peer for peer in peers if peer)
+    assert to_redis["path"] == str(redis.socket)
+    assert [owner["pid"] for owner in to_redis["owners"]] == [redis.pid]
+    text = connleak("sockets", "-N", host.netns, "-ax").stdout.decode("utf-8", errors="strict")
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f]", text)
+    assert str(path) in text and r"@hidden@\x1b[31m \xff" in text
+    heading = text.splitlines()[0].split()
+    assert heading == "PROTO STATE RECV-Q SEND-Q LOCAL INODE REMOTE PEER-INODE PROCESS PEER-PROCESS".split()
+    line = next(line for line in text.splitlines() if str(redis.socket) in line and f"{client.pid}/" in line)
+    assert line.endswith(f"{redis.pid}/redis-server") or line.split()[-2] == f"{redis.pid}/redis-server"
+    assert [row for row in sockets("-N", host.netns, "-x", f"pid = {client.pid}")["sockets"]] == \
+        [row for row in sockets("-N", host.netns, "-x")["sockets"] if row in of(client.pid)]
+
+
+# ---------------------------------------------------------------- names and rights
+
+def test_hostile_names(lab):
+    host = lab.host("host")
+    program = bytes(lab.directory) + b"/\x1b[31m\",pid=1\n\xff"
+    os.symlink(os.path.realpath(PYTHON), program)
+    script = ("import socket, sys; s = socket.create_server(('127.0.0.1', 7777)); print('ready', flush=True);"
+              "sys.stdin.read()")
+    process = host.start(program, "-c", script, b"\x1b]0;owned\x07\x85", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"ready\n"
+    row = sockets("-N", host.netns, "-l")["sockets"][0]
+    assert [owner["pid"] for owner in row["owners"]] == [process.pid]
+    for words in [["-o", "+owners,comm,group,pid,user"], ["--count-by", "process,group"]]:
+        done = connleak("sockets", "-N", host.netns, "-l", *words)
+        text = done.stdout.decode("utf-8", errors="strict")
+        assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f]", text), repr(text)
+        assert len(text.splitlines()) == 2, text
+        assert r"\x1b[31m" in text
+
+
+def test_without_rights(world):
+    """The table is for everyone; who holds the sockets of others is not, and that is said, when it was asked for."""
+    server = world[0]
+    plain = connleak("sockets", "--netns", "self", "-a", "-o", "proto,state,local,remote,timer",
+                     host=server, user="nobody")
+    assert (plain.returncode, plain.stderr) == (0, b"")
+    assert len(plain.stdout.splitlines()) > 10
+    owners = connleak("sockets", "--netns", "self", "-a", host=server, user="nobody")
+    assert owners.returncode == 0 and owners.stdout.splitlines()[0].split()[-1] == b"PROCESS"
+    assert b"EACCES" in owners.stderr
+    document = sockets("--netns", "self", host=server, user="nobody")
+    assert document["complete"] is False
+    assert "proc" in {gap["source"] for gap in document["gaps"]}
+
+
+# ---------------------------------------------------------------- usage
+
+@pytest.mark.parametrize("words", [
+    ["--bogus"], ["-Q"], ["-o"], ["-o", "nonsense"], ["-o", ""], ["--sort", "nonsense"], ["--count-by", "colour"],
+    ["--timer", "ps"], ["--format", "yaml"], ["--json", "--format", "table"], ["--sort", "pid", "--count-by", "state"],
+    ["--persistent-after", "x"], ["sport", "="], ["sport", "=", ":99999"], ["(", "sport", "=", ":1"], ["state", "dead"]])
+def test_bad_usage(words):
+    done = connleak("sockets", *words)
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == b"" and done.stderr.strip()
+
+
+def test_a_wrong_expression_shows_where():
+    done = connleak("sockets", "sport", "=", ":6379", "und", "dport", "=", ":1")
+    first, expression, carets = done.stderr.decode().splitlines()
+    assert first.startswith("connleak: ")
+    assert expression == "sport = :6379 und dport = :1"
+    assert carets.strip("^ ") == "" and carets.index("^") == expression.index("und")
+
+
+def test_no_such_namespace():
+    done = connleak("sockets", "-N", "nowhere")
+    assert done.returncode == 3 and b"nowhere" in done.stderr and done.stdout == b""
+
+
+def test_closed_pipe(world):
+    done = subprocess.run(["bash", "-c", 'set -o pipefail; "$@" | true && echo over', "bash",
+                           *command("sockets", "-a")], capture_output=True)
+    assert done.stdout == b"over\n" and b"Broken" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [["sockets", "-h"], ["sockets", "--help"], ["--help"]])
+def test_help(words):
+    done = connleak(*words)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"sockets" in done.stdout
+
+
+def test_names(world):
+    """/etc/hosts is all that is asked in a namespace without a network."""
+    server, web, *_ = world
+    text = connleak("sockets", "-N", server.netns, "-l", "--resolve", "-H", "-o", "local").stdout.decode()
+    assert "0.0.0.0:6379" in text.split() or "0.0.0.0:redis" in text.split()
+    assert connleak("sockets", "-N", server.netns, "-lHr", "-o", "local", timeout=20).seconds < 15

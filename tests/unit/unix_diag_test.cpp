@@ -1,0 +1,169 @@
+// unix_diag: its decoder on bytes captured, made and cut off, and a dump of the running kernel.
+#include <gtest/gtest.h>
+#include <linux/unix_diag.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "netlink/unix_diag.h"
+#include "netlink/unix_diag_decode.h"
+#include "netlink_lab.h"
+
+namespace connleak::netlink {
+namespace {
+
+using Buffer = std::vector<std::uint8_t>;
+
+template <typename T>
+void append(Buffer& bytes, const T& value) {
+    const std::size_t at = bytes.size();
+    bytes.resize(at + sizeof value);
+    std::memcpy(bytes.data() + at, &value, sizeof value);
+}
+
+void append_attribute(Buffer& bytes, std::uint16_t type, const Buffer& value) {
+    append(bytes, static_cast<std::uint16_t>(4 + value.size()));
+    append(bytes, type);
+    bytes.insert(bytes.end(), value.begin(), value.end());
+    bytes.resize((bytes.size() + 3) / 4 * 4);
+}
+
+Buffer text(std::string_view value) {
+    return {value.begin(), value.end()};
+}
+
+unix_diag_msg head(std::uint8_t type, std::uint8_t state) {
+    unix_diag_msg message{};
+    message.udiag_family = AF_UNIX;
+    message.udiag_type = type;
+    message.udiag_state = state;
+    message.udiag_ino = 4711;
+    message.udiag_cookie[0] = 0x20;
+    message.udiag_cookie[1] = 0x1;
+    return message;
+}
+
+Buffer whole() {
+    Buffer bytes;
+    append(bytes, head(SOCK_STREAM, 1));
+    append_attribute(bytes, UNIX_DIAG_NAME, text(std::string_view("/run/a b\0", 9)));
+    Buffer peer, uid, queues;
+    append(peer, std::uint32_t{4712});
+    append(uid, std::uint32_t{33});
+    append(queues, unix_diag_rqlen{5, 768});
+    append_attribute(bytes, UNIX_DIAG_PEER, peer);
+    append_attribute(bytes, UNIX_DIAG_RQLEN, queues);
+    append_attribute(bytes, UNIX_DIAG_UID, uid);
+    return bytes;
+}
+
+TEST(UnixDecoder, Whole) {
+    const auto socket = decode_unix_socket(whole(), 42);
+    ASSERT_TRUE(socket);
+    EXPECT_EQ(socket->type, UnixType::stream);
+    EXPECT_EQ(socket->name, "/run/a b");
+    EXPECT_EQ(socket->peer_inode, 4712U);
+    EXPECT_EQ(socket->socket.netns, 42U);
+    EXPECT_EQ(socket->socket.state, State::established);
+    EXPECT_EQ(socket->socket.inode, 4711U);
+    EXPECT_EQ(socket->socket.cookie, 0x1'0000'0020U);
+    EXPECT_EQ(socket->socket.uid, 33U);
+    EXPECT_EQ(socket->socket.rx_queue_bytes, 5U);
+    EXPECT_EQ(socket->socket.tx_queue_bytes, 768U);
+}
+
+TEST(UnixDecoder, AbstractNamesKeepEveryByte) {
+    const std::string name("\0one\0two\0", 9);
+    Buffer bytes;
+    append(bytes, head(SOCK_DGRAM, 7));
+    append_attribute(bytes, UNIX_DIAG_NAME, text(name));
+    const auto socket = decode_unix_socket(bytes, 1);
+    ASSERT_TRUE(socket);
+    EXPECT_EQ(socket->name, name);
+    EXPECT_EQ(socket->type, UnixType::datagram);
+    EXPECT_EQ(socket->socket.state, State::closed);
+    EXPECT_EQ(socket->peer_inode, 0U);
+}
+
+TEST(UnixDecoder, CutOffAnywhere) {
+    const Buffer bytes = whole();
+    for (std::size_t size = 0; size <= bytes.size(); ++size) {
+        const auto socket = decode_unix_socket(std::span(bytes).first(size), 1);
+        EXPECT_EQ(socket.has_value(), size >= sizeof(unix_diag_msg)) << size;
+        if (socket) {
+            EXPECT_EQ(socket->socket.inode, 4711U);
+        }
+    }
+}
+
+TEST(UnixDecoder, WhatIsNoUnixSocket) {
+    const auto decoded = [](const unix_diag_msg& message) {
+        Buffer bytes;
+        append(bytes, message);
+        return decode_unix_socket(bytes, 1).has_value();
+    };
+    EXPECT_TRUE(decoded(head(SOCK_SEQPACKET, 10)));
+    EXPECT_FALSE(decoded(head(SOCK_RAW, 1)));
+    EXPECT_FALSE(decoded(head(SOCK_STREAM, 0)));
+    EXPECT_FALSE(decoded(head(SOCK_STREAM, 12)));
+    unix_diag_msg other = head(SOCK_STREAM, 1);
+    other.udiag_family = AF_INET;
+    EXPECT_FALSE(decoded(other));
+}
+
+// ---------------------------------------------------------------- the running kernel
+
+std::uint32_t inode_of(const Descriptor& socket) {
+    struct stat status {};
+    fstat(socket.get(), &status);
+    return static_cast<std::uint32_t>(status.st_ino);
+}
+
+TEST(UnixKernel, DumpOfANamespace) {
+    NEEDS_ROOT();
+    const Netns netns = lab::make_netns();
+    const std::string name("\0conn\0leak", 10);
+    Descriptor pair[2], listener;
+    ASSERT_EQ(netns.run([&] {
+        int ends[2] = {};
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends);
+        pair[0] = Descriptor(ends[0]);
+        pair[1] = Descriptor(ends[1]);
+        listener = Descriptor(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        std::memcpy(&address.sun_path[0], name.data(), name.size());
+        const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size());
+        EXPECT_EQ(bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), size), 0);
+        EXPECT_EQ(listen(listener.get(), 5), 0);
+    }),
+              0);
+    ASSERT_EQ(write(pair[0].get(), "12345", 5), 5);
+
+    UnixDump dump = dump_unix_sockets(netns);
+    EXPECT_FALSE(dump.error);
+    ASSERT_EQ(dump.sockets.size(), 3U);
+    const auto find = [&](const Descriptor& socket) -> const UnixSocket& {
+        return *std::ranges::find_if(dump.sockets, [&](const UnixSocket& each) {
+            return each.socket.inode == inode_of(socket);
+        });
+    };
+    const UnixSocket& waiting = find(listener);
+    EXPECT_EQ(waiting.name, name);
+    EXPECT_EQ(waiting.socket.state, State::listen);
+    EXPECT_EQ(waiting.socket.tx_queue_bytes, 5U);
+    EXPECT_EQ(waiting.socket.netns, netns.id());
+    const UnixSocket& reader = find(pair[1]);
+    EXPECT_EQ(reader.type, UnixType::seqpacket);
+    EXPECT_EQ(reader.socket.state, State::established);
+    EXPECT_EQ(reader.peer_inode, inode_of(pair[0]));
+    EXPECT_EQ(reader.socket.rx_queue_bytes, 5U);
+    EXPECT_NE(reader.socket.cookie, 0U);
+}
+
+}  // namespace
+}  // namespace connleak::netlink
