@@ -61,14 +61,6 @@ std::optional<std::int64_t> idle_s(const Socket& socket) {
     return *heard / 1000;
 }
 
-// As the report concludes it.
-Keepalive keepalive_of(const Socket& socket) {
-    Connection connection;
-    connection.server_socket = &socket;
-    judge(connection, {}, {}, std::nullopt);
-    return connection.keepalive;
-}
-
 std::string_view field_of(const Process& process, OwnerField field) {
     switch (field) {
         case OwnerField::comm:

@@ -10,27 +10,6 @@ bool established(const Socket* socket) {
     return socket != nullptr && socket->state == State::established;
 }
 
-Keepalive keepalive_of(const Socket* socket) {
-    if (socket == nullptr ||
-        (socket->state != State::established && socket->state != State::close_wait))
-        return Keepalive::unknown;
-    switch (socket->timer.kind) {
-        case TimerKind::keepalive:
-            return Keepalive::on;
-        // The kernel names the keepalive timer before the delayed ACK (inet_diag_msg_timer_fill),
-        // so either of these proves that there is none.
-        case TimerKind::off:
-        case TimerKind::delack:
-            return Keepalive::off;
-        case TimerKind::retransmit:
-        case TimerKind::persist:
-            return Keepalive::masked;
-        case TimerKind::timewait:
-            return Keepalive::unknown;
-    }
-    return Keepalive::unknown;
-}
-
 // The kernel's own signs that nobody answers. Evidence of the first that holds.
 std::optional<Evidence> sign_of_death(const Socket& socket) {
     const Timer& timer = socket.timer;
@@ -74,6 +53,26 @@ std::optional<std::int64_t> gives_up_in_s(const Socket* server_socket,
 
 }  // namespace
 
+Keepalive keepalive_of(const Socket& socket) {
+    if (socket.state != State::established && socket.state != State::close_wait)
+        return Keepalive::unknown;
+    switch (socket.timer.kind) {
+        case TimerKind::keepalive:
+            return Keepalive::on;
+        // The kernel names the keepalive timer before the delayed ACK (inet_diag_msg_timer_fill),
+        // so either of these proves that there is none.
+        case TimerKind::off:
+        case TimerKind::delack:
+            return Keepalive::off;
+        case TimerKind::retransmit:
+        case TimerKind::persist:
+            return Keepalive::masked;
+        case TimerKind::timewait:
+            return Keepalive::unknown;
+    }
+    return Keepalive::unknown;
+}
+
 std::optional<std::int64_t> last_heard_ms(const Socket& socket) {
     if (!socket.info) return std::nullopt;
     return std::min(socket.info->last_data_received_ms, socket.info->last_ack_received_ms);
@@ -87,7 +86,7 @@ void judge(Connection& connection, const Facts& facts, const Policy& policy,
     const Socket* judged = server != nullptr ? server : client;
 
     connection.evidence.clear();
-    connection.keepalive = keepalive_of(judged);
+    connection.keepalive = judged != nullptr ? keepalive_of(*judged) : Keepalive::unknown;
     connection.last_heard_ms = judged != nullptr ? last_heard_ms(*judged) : std::nullopt;
     if (judged == nullptr && connection.row != nullptr && connection.row->idle_s)
         connection.last_heard_ms = *connection.row->idle_s * 1000;

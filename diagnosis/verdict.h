@@ -28,6 +28,10 @@ struct Facts {
 void judge(Connection& connection, const Facts& facts, const Policy& policy,
            std::optional<std::uint64_t> keepalive_s);
 
+// What the kernel's one timer tells of SO_KEEPALIVE; unknown in any state but established and
+// close-wait.
+Keepalive keepalive_of(const Socket& socket);
+
 // Milliseconds since the peer's last segment (data or ACK); std::nullopt without tcp_info.
 std::optional<std::int64_t> last_heard_ms(const Socket& socket);
 

@@ -8,6 +8,7 @@
 #include "cli/render/socket_facts.h"
 #include "cli/render/socket_text.h"
 #include "diagnosis/phrase.h"
+#include "diagnosis/verdict.h"
 
 namespace connleak::render {
 

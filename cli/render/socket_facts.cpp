@@ -56,13 +56,6 @@ std::optional<std::int64_t> age_s(const Socket& socket) {
            1000;
 }
 
-Keepalive keepalive_of(const Socket& socket) {
-    Connection connection;
-    connection.server_socket = &socket;
-    judge(connection, {}, {}, std::nullopt);
-    return connection.keepalive;
-}
-
 bool has_uid(const Socket& socket) {
     return socket.state != State::time_wait && socket.state != State::syn_received;
 }

@@ -20,7 +20,6 @@ const Process* holder_of(const SocketRow& row, const Processes& processes);
 std::optional<std::int64_t> heard_ms(const Socket& socket);
 // At least so old: the longest time that the kernel remembers of it.
 std::optional<std::int64_t> age_s(const Socket& socket);
-Keepalive keepalive_of(const Socket& socket);
 // TIME-WAIT and SYN-RECEIVED sockets have none, and the kernel says 0.
 bool has_uid(const Socket& socket);
 // A path, or an abstract name with "@" for its NULs, as ss writes it; raw bytes otherwise.

@@ -1,6 +1,7 @@
 #include "cli/render/json_parts.h"
 #include "cli/render/socket_facts.h"
 #include "cli/render/sockets.h"
+#include "diagnosis/verdict.h"
 
 namespace connleak::render {
 
