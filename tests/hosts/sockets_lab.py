@@ -112,6 +112,8 @@ def by_ss(host, *words):
     rows = {}
     for line in host.run("ss", "-Htnp", *words).stdout.splitlines():
         state, received, sent, local, remote, *rest = line.split(maxsplit=5)
+        if state == "UNCONN":  # bound and nothing more: newer versions of ss show these, connleak does not
+            continue
         rest = rest[0] if rest else ""
         timer = re.search(r"timer:\((\w+),([^,]*),(\d+)\)", rest)
         rows[end(local), end(remote)] = {
