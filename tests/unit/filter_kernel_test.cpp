@@ -241,6 +241,12 @@ class FilterBesideSs : public testing::Test {
             Rows theirs = rows_of_ss(lab_->netns, words);
             // Alone, the state has no column to tell these by.
             if (filter.states == 1U << static_cast<unsigned>(State::closed)) theirs.clear();
+            // Since iproute2 6.8 ss asks for request sockets by a bit of their own, which `exclude
+            // syn-recv` and the groups without it forget.
+            if (filter.states &&
+                (*filter.states & 1U << static_cast<unsigned>(State::syn_received)) == 0)
+                std::erase_if(theirs,
+                              [](const std::string& row) { return row.starts_with("SYN-RECV "); });
             ours = rows_of(filtered(*table_, filter, true), filter);
             const Rows without_kernel = rows_of(filtered(*table_, filter, false), filter);
             if (ours == theirs && ours == without_kernel) return ours;
