@@ -1,10 +1,8 @@
-// The command line's words and what they mean. Parsing touches nothing but argv and the
-// environment.
+// What the command line says. Parsing touches nothing but argv and the environment.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
-#include <expected>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,6 +15,7 @@ namespace connleak::cli {
 enum class Format : std::uint8_t { table, json, ndjson };
 enum class When : std::uint8_t { automatic, always, never };
 
+// What every verb that reads connections and servers can be told.
 struct Options {
     std::vector<Target> targets;
     std::vector<std::uint16_t> ports;  // --port
@@ -30,8 +29,6 @@ struct Options {
     std::chrono::milliseconds connect_timeout{3000};
     std::int64_t recent_s = 60;
     std::int64_t persistent_after_s = 60;
-    bool connections = false;
-    bool exit_code = false;
 };
 
 // What to do instead of running a verb: text for stdout (help, version) or one line for stderr.
@@ -39,9 +36,6 @@ struct Stop {
     int status = 0;
     std::string text;
 };
-
-// `words` without the program's name and the verb.
-std::expected<Options, Stop> parse_scan_options(const std::vector<std::string>& words);
 
 // "30", "30s", "5m", "2h", "1d": seconds. std::nullopt for anything else, and beyond ten years.
 std::optional<std::int64_t> parse_duration(std::string_view text);

@@ -26,12 +26,19 @@ class SharedOptions {
     SharedOptions(CLI::App& app, const std::vector<std::string>& formats,
                   const std::string& netns_names = "--netns");
 
-    [[nodiscard]] Format format() const;
-    [[nodiscard]] When color() const;
-    [[nodiscard]] const std::string& output() const { return output_; }
-    [[nodiscard]] const std::string& netns() const { return netns_; }
+    // After parse_words().
+    template <typename Some>
+    void fill(Some& options) const {
+        options.format = format();
+        options.output = output_;
+        options.color = color();
+        options.netns = netns_;
+    }
 
   private:
+    [[nodiscard]] Format format() const;
+    [[nodiscard]] When color() const;
+
     std::string format_;
     std::string output_;
     std::string color_ = "auto";

@@ -13,18 +13,12 @@
 #include "cli/sockets_names.h"
 #include "cli/sockets_options.h"
 #include "cli/sockets_read.h"
+#include "cli/status.h"
 #include "cli/verbs.h"
 
 namespace connleak::cli {
 
 namespace {
-
-enum Status { made = 0, bad_usage = 2, nothing_reported = 3 };
-
-int fail(int status, const std::string& line) {
-    fmt::print(stderr, "connleak: {}\n", line);
-    return status;
-}
 
 int fail_at(const std::vector<std::string>& words, const FilterError& error) {
     std::string shown =
@@ -107,12 +101,7 @@ void tell_gaps(const std::vector<Gap>& gaps) {
 
 int sockets(const Words& words) {
     const auto options = parse_sockets_options(words);
-    if (!options) {
-        if (options.error().status != made)
-            return fail(options.error().status, options.error().text);
-        const auto written = write_output("", options.error().text);
-        return written ? made : fail(nothing_reported, written.error());
-    }
+    if (!options) return stop(options.error());
     const auto filter = parse_filter(options->filter, filter_names());
     if (!filter) return fail_at(options->filter, filter.error());
 

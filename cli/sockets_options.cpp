@@ -281,10 +281,7 @@ std::expected<SocketsOptions, Stop> parse_sockets_options(const std::vector<std:
     options.ipv6 = ipv6 || !ipv4;
     options.timer = timer == "ss" ? render::TimerStyle::ss : render::TimerStyle::netstat;
     options.headings = !no_headings;
-    options.format = shared.format();
-    options.output = shared.output();
-    options.color = shared.color();
-    options.netns = shared.netns();
+    shared.fill(options);
     options.persistent_after_s = *parse_duration(persistent_after);
 
     options.columns = default_columns(!options.tcp);

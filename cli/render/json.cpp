@@ -165,8 +165,8 @@ std::string rfc3339(std::int64_t seconds) {
     return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(seconds)));
 }
 
-std::string to_json(const Head& head, const Sample& sample, const Report& report) {
-    Document document;
+void to_json(const Head& head, const Sample& sample, const Report& report, const Sink& sink) {
+    Document document(sink);
     document.member("schema_version", 1);
     document.member("generator", {{"name", "connleak"}, {"version", CONNLEAK_VERSION}});
     document.member("generated_at", head.generated_at);
@@ -190,7 +190,6 @@ std::string to_json(const Head& head, const Sample& sample, const Report& report
                              {"processes_read", sample.processes.processes_read},
                              {"redis_ms", milliseconds(head.redis_ms)}});
     document.end();
-    return document.take();
 }
 
 }  // namespace connleak::render

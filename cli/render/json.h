@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "cli/render/sink.h"
 #include "diagnosis/report.h"
 
 namespace connleak::render {
@@ -20,7 +21,7 @@ struct Head {
 };
 
 // Ends with a newline. Always valid UTF-8: broken bytes become U+FFFD.
-std::string to_json(const Head& head, const Sample& sample, const Report& report);
+void to_json(const Head& head, const Sample& sample, const Report& report, const Sink& sink);
 
 // "2026-11-20T22:35:55Z" of seconds since the epoch.
 std::string rfc3339(std::int64_t seconds);

@@ -90,7 +90,7 @@ void Document::end() {
 }
 
 bool Document::pass_on(std::size_t at_least) {
-    if (!sink_ || text_.size() < at_least) return wanted_;
+    if (text_.size() < at_least) return wanted_;
     wanted_ = wanted_ && sink_(text_);
     text_.clear();
     return wanted_;

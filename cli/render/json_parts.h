@@ -48,8 +48,7 @@ std::string json_text(const Json& json);
 // memory. Ends with a newline.
 class Document {
   public:
-    // Without a sink the text is kept for take().
-    explicit Document(Sink sink = {}) : sink_(std::move(sink)) {}
+    explicit Document(Sink sink) : sink_(std::move(sink)) {}
 
     void member(std::string_view name, const Json& value);
 
@@ -68,7 +67,6 @@ class Document {
     }
 
     void end();
-    std::string take() { return std::move(text_); }
 
   private:
     static constexpr std::size_t piece = std::size_t{64} * 1024;

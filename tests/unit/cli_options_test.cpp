@@ -1,5 +1,5 @@
 // The command line: what it means, and what is said when it means nothing.
-#include "cli/options.h"
+#include "cli/scan_options.h"
 
 #include <gtest/gtest.h>
 
@@ -10,7 +10,7 @@ namespace {
 
 using Words = std::vector<std::string>;
 
-Options options(const Words& words) {
+ScanOptions options(const Words& words) {
     auto made = parse_scan_options(words);
     if (made) return *made;
     ADD_FAILURE() << made.error().text;
@@ -27,7 +27,7 @@ Stop stop(const Words& words) {
 }
 
 TEST(Options, Defaults) {
-    const Options made = options({});
+    const ScanOptions made = options({});
     EXPECT_TRUE(made.targets.empty());
     EXPECT_TRUE(made.ports.empty());
     EXPECT_EQ(made.format, Format::table);
@@ -42,7 +42,7 @@ TEST(Options, Defaults) {
 }
 
 TEST(Options, All) {
-    const Options made = options({":6379",
+    const ScanOptions made = options({":6379",
                                   "--port",
                                   "7000",
                                   "--port=7001",

@@ -7,14 +7,15 @@
 #include <filesystem>
 #include <fstream>
 
-#include "cli/render/json.h"
 #include "diagnosis/commands.h"
 #include "tests/unit/diagnosis_world.h"
+#include "tests/unit/json_text.h"
 
 namespace connleak {
 namespace {
 
 using test::end;
+using test::json_of;
 using test::Pair;
 using test::World;
 
@@ -134,7 +135,7 @@ struct Twins {
         const std::size_t from = command.find(begin) + begin.size();
         const std::string filter = command.substr(from, command.find("' |", from) - from);
         const Report report = world.report();
-        const File json(render::to_json({}, world.sample, report));
+        const File json(json_of({}, world.sample, report));
         return run("jq -r '" + filter + "' " + json.name);
     }
     [[nodiscard]] Commands commands(std::size_t server) const {

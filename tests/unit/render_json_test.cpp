@@ -6,18 +6,20 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tests/unit/json_text.h"
 #include "tests/unit/render_worlds.h"
 
 namespace connleak::render {
 namespace {
 
 using nlohmann::json;
+using test::json_of;
 using test::Made;
 using test::World;
 
 json parsed(World& world, const Head& head = {}) {
     const Report report = world.report();
-    return json::parse(to_json(head, world.sample, report));  // throws on invalid UTF-8 as well
+    return json::parse(json_of(head, world.sample, report));  // throws on invalid UTF-8 as well
 }
 
 std::string keys(const json& object) {
@@ -214,7 +216,7 @@ TEST(Json, HostileBytesStayValidUtf8) {
         "\xff\x00|\x1b"
         "=\"\\";
     const Report report = world.report();
-    const std::string text = to_json({}, world.sample, report);
+    const std::string text = json_of({}, world.sample, report);
     const json document = json::parse(text);
     EXPECT_EQ(document["processes"][0]["user"].get<std::string>().substr(0, 15),
               "\x1b[31mCRITICAL\n\xef");
@@ -225,7 +227,7 @@ TEST(Json, HostileBytesStayValidUtf8) {
 TEST(Json, OneItemALine) {
     Made world(test::each_verdict);
     const Report report = world.report();
-    const std::string text = to_json({}, world.sample, report);
+    const std::string text = json_of({}, world.sample, report);
     EXPECT_TRUE(text.starts_with("{\n  \"schema_version\": 1,\n  \"generator\": {"));
     EXPECT_TRUE(text.ends_with("\n}\n"));
     std::size_t items = 0;

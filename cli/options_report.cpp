@@ -1,0 +1,54 @@
+#include "cli/options_report.h"
+
+#include <chrono>
+#include <utility>
+
+namespace connleak::cli {
+
+ReportOptions::ReportOptions(CLI::App& app) {
+    app.add_option("TARGET", targets_, "Servers to look at (default: those found)")
+        ->expected(0, -1);
+    app.add_option("--port", ports_, "Look at this port as well as 6379 (repeatable)")
+        ->type_name("N")
+        ->allow_extra_args(false)
+        ->check(CLI::Range(1, 65535));
+    app.add_option("--recent", recent_, "A peer heard within this time is alive (60s)")
+        ->type_name("TIME")
+        ->check(duration_check());
+    app.add_option("--persistent-after", persistent_after_,
+                   "A client's connection older than this is persistent (60s)")
+        ->type_name("TIME")
+        ->check(duration_check());
+    app.add_option("--connect-timeout", connect_timeout_,
+                   "For each step of asking a server (3s); the whole takes at most 4 times it")
+        ->type_name("TIME")
+        ->check(duration_check());
+    app.add_option("--user", user_, "ACL user to log in as")->type_name("NAME");
+    auto* ask = app.add_flag("--askpass", ask_password_, "Ask for the password on the terminal")
+                    ->disable_flag_override();  // else "--askpass=word" is echoed
+    app.add_option("--pass-file", password_file_, "Read the password from FILE's first line")
+        ->type_name("FILE")
+        ->excludes(ask);
+}
+
+std::optional<Stop> ReportOptions::fill(Options& options) const {
+    options.ports = ports_;
+    options.user = user_;
+    options.ask_password = ask_password_;
+    options.password_file = password_file_;
+    options.recent_s = *parse_duration(recent_);
+    options.persistent_after_s = *parse_duration(persistent_after_);
+    const std::int64_t timeout_s = *parse_duration(connect_timeout_);
+    if (timeout_s == 0 || timeout_s > 3600)
+        return Stop{usage_error, "--connect-timeout: write a time from 1s to 1h"};
+    options.connect_timeout = std::chrono::seconds(timeout_s);
+    for (const std::string& text : targets_) {
+        auto target = parse_target(text);
+        if (!target) return Stop{usage_error, target.error()};
+        if (target->user.empty()) target->user = user_;
+        options.targets.push_back(std::move(*target));
+    }
+    return std::nullopt;
+}
+
+}  // namespace connleak::cli

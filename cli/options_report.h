@@ -1,0 +1,33 @@
+// The options of the verbs that read connections and servers (scan, check, verify, ...).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/options_shared.h"
+
+namespace connleak::cli {
+
+// TARGET, --port, --recent, --persistent-after, --connect-timeout, --user, --askpass and
+// --pass-file, as texts until fill().
+class ReportOptions {
+  public:
+    explicit ReportOptions(CLI::App& app);
+
+    // Puts them into `options`, or tells what is wrong with them. After parse_words().
+    [[nodiscard]] std::optional<Stop> fill(Options& options) const;
+
+  private:
+    std::vector<std::string> targets_;
+    std::vector<std::uint16_t> ports_;
+    std::string connect_timeout_ = "3s";
+    std::string recent_ = "60s";
+    std::string persistent_after_ = "60s";
+    std::string user_;
+    bool ask_password_ = false;
+    std::string password_file_;
+};
+
+}  // namespace connleak::cli

@@ -1,0 +1,83 @@
+#include "cli/run.h"
+
+#include <fmt/format.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <ctime>
+#include <utility>
+
+#include "cli/collect.h"
+#include "cli/render/text.h"
+#include "cli/secrets.h"
+#include "cli/status.h"
+#include "diagnosis/diagnose.h"
+
+namespace connleak::cli {
+
+namespace {
+
+std::string boot_id() {
+    std::string id;
+    if (std::FILE* file = std::fopen("/proc/sys/kernel/random/boot_id", "re"); file != nullptr) {
+        char buffer[64] = {};
+        if (std::fgets(buffer, sizeof buffer, file) != nullptr) id = buffer;
+        std::fclose(file);
+    }
+    id.erase(id.find_last_not_of('\n') + 1);
+    return id;
+}
+
+render::Head make_head() {
+    render::Head head;
+    head.generated_at = render::rfc3339(std::time(nullptr));
+    utsname names{};
+    if (::uname(&names) == 0) {
+        head.host_name = names.nodename;
+        head.kernel = names.release;
+    }
+    head.boot_id = boot_id();
+    return head;
+}
+
+}  // namespace
+
+Run::Run(const Options& options)
+    : begin_(std::chrono::steady_clock::now()), head_(make_head()), session_(options) {}
+
+std::expected<std::unique_ptr<Run>, Stop> Run::make(const Options& options) {
+    const auto password = find_password(options);
+    if (!password) return std::unexpected(Stop{bad_usage, password.error()});
+
+    std::unique_ptr<Run> run(new Run(options));
+    Session& session = run->session_;
+    if (session.namespaces().empty()) {
+        const auto& gaps = session.sample().gaps;
+        const std::string why =
+            gaps.empty() ? "no network namespace can be read"
+                         : fmt::format("--netns {}: {}: {}", render::printable(options.netns),
+                                       gaps.front().error, gaps.front().effect);
+        return std::unexpected(Stop{nothing_reported, why});
+    }
+    if (const auto wrong = collect(session, *password))
+        return std::unexpected(Stop{bad_usage, *wrong});
+
+    const Policy policy{.recent_ms = options.recent_s * 1000,
+                        .persistent_after_s = options.persistent_after_s};
+    KernelWitness witness(session);
+    run->report_ = diagnose(session.sample(), policy, witness, ::getpid());
+    return run;
+}
+
+render::Head Run::head() const {
+    render::Head head = head_;
+    head.wall_ms =
+        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin_)
+            .count();
+    head.redis_ms = session_.redis_ms;
+    head.sockets_read = session_.sockets_read;
+    return head;
+}
+
+}  // namespace connleak::cli

@@ -1,0 +1,42 @@
+// One run from the reading to the conclusions: what the verbs that report or act on connections
+// begin with.
+#pragma once
+
+#include <chrono>
+#include <expected>
+#include <memory>
+#include <string>
+
+#include "cli/kernel_witness.h"
+#include "cli/options.h"
+#include "cli/render/json.h"
+#include "cli/session.h"
+#include "diagnosis/report.h"
+
+namespace connleak::cli {
+
+class Run {
+  public:
+    // Asks for the password when it has to, reads everything and concludes. What is wrong: the exit
+    // status and one line. `options` must outlive the run.
+    static std::expected<std::unique_ptr<Run>, Stop> make(const Options& options);
+
+    Run(const Run&) = delete;
+    Run& operator=(const Run&) = delete;
+
+    [[nodiscard]] Session& session() { return session_; }
+    [[nodiscard]] const Sample& sample() const { return session_.sample(); }
+    [[nodiscard]] const Report& report() const { return report_; }
+    // With what the run has cost until now.
+    [[nodiscard]] render::Head head() const;
+
+  private:
+    explicit Run(const Options& options);
+
+    std::chrono::steady_clock::time_point begin_;
+    render::Head head_;
+    Session session_;
+    Report report_;
+};
+
+}  // namespace connleak::cli

@@ -1,0 +1,22 @@
+#include "cli/status.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "cli/output.h"
+
+namespace connleak::cli {
+
+int fail(int status, const std::string& line) {
+    fmt::print(stderr, "connleak: {}\n", line);
+    return status;
+}
+
+int stop(const Stop& why) {
+    if (why.status != 0) return fail(why.status, why.text);
+    const auto written = write_output("", why.text);
+    return written ? made : fail(nothing_reported, written.error());
+}
+
+}  // namespace connleak::cli

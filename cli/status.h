@@ -1,0 +1,19 @@
+// How a verb ends.
+#pragma once
+
+#include <string>
+
+#include "cli/options.h"
+
+namespace connleak::cli {
+
+// The contract's exit statuses; `check` has its own.
+enum Status { made = 0, found_something = 1, bad_usage = 2, nothing_reported = 3 };
+
+// One line on stderr, and the status.
+int fail(int status, const std::string& line);
+
+// The help on stdout, or what is wrong with the words on stderr; and the status.
+int stop(const Stop& why);
+
+}  // namespace connleak::cli
