@@ -43,7 +43,7 @@ struct Stop {
 // `words` without the program's name and the verb.
 std::expected<Options, Stop> parse_scan_options(const std::vector<std::string>& words);
 
-// "30", "30s", "5m", "2h", "1d": seconds. std::nullopt for anything else, and beyond ten years.
+// As diagnosis/duration.h reads it; std::nullopt beyond ten years.
 std::optional<std::int64_t> parse_duration(std::string_view text);
 
 }  // namespace connleak::cli

@@ -63,12 +63,10 @@ constexpr std::array<NameAndLongName, 12> with_value{{
     {"--color", "--color"},
 }};
 
-constexpr std::uint32_t bit(State state) {
-    return filter::state_bit(state);
-}
-constexpr std::uint32_t listening = bit(State::listen) | bit(State::closed);
+constexpr std::uint32_t listening = state_bit(State::listen) | state_bit(State::closed);
 constexpr std::uint32_t by_default =
-    filter::all_states & ~(listening | bit(State::time_wait) | bit(State::syn_received));
+    filter::all_states &
+    ~(listening | state_bit(State::time_wait) | state_bit(State::syn_received));
 
 class WordSorter {
   public:

@@ -118,7 +118,7 @@ class Reader {
 
     void read_listening(const netlink::Netns& place, netlink::SocketTable& table) {
         netlink::SocketQuery query;
-        query.states = netlink::state_bit(State::listen);
+        query.states = state_bit(State::listen);
         query.with_info = false;
         const netlink::Dump dump = table.dump(query);
         note(place, dump.error);
@@ -133,7 +133,7 @@ class Reader {
         const auto& sockets = into_.unix_sockets.emplace_back(std::move(dump.sockets));
         for (const netlink::UnixSocket& each : sockets) {
             if (each.socket.inode != 0) into_.view.unix_sockets.emplace(each.socket.inode, &each);
-            if ((states_ & netlink::state_bit(each.socket.state)) != 0) take({&each.socket, &each});
+            if ((states_ & state_bit(each.socket.state)) != 0) take({&each.socket, &each});
         }
     }
 

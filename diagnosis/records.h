@@ -43,6 +43,11 @@ enum class State : std::uint8_t {
     closing = 11,
 };
 
+// A set of states has one bit for each.
+constexpr std::uint32_t state_bit(State state) {
+    return 1U << static_cast<unsigned>(state);
+}
+
 // idiag_timer. The kernel reports one timer of a socket: retransmit and persist hide keepalive.
 enum class TimerKind : std::uint8_t {
     off = 0,

@@ -57,7 +57,7 @@ Number expires(const Row& row, const View&) {
     return row.socket->timer.expires_ms;
 }
 Number heard(const Row& row, const View&) {
-    return heard_ms(*row.socket).transform([](std::int64_t ms) {
+    return peer_heard_ms(*row.socket).transform([](std::int64_t ms) {
         return static_cast<std::uint64_t>(ms);
     });
 }

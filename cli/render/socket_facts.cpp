@@ -1,9 +1,8 @@
 #include "cli/render/socket_facts.h"
 
 #include <algorithm>
-#include <tuple>
 
-#include "diagnosis/verdict.h"
+#include "diagnosis/holders.h"
 
 namespace connleak::render {
 
@@ -22,38 +21,9 @@ std::vector<const Process*> owners_of(const SocketRow& row, const Processes& pro
 }
 
 const Process* holder_of(const SocketRow& row, const Processes& processes) {
-    const auto owners = owners_of(row, processes);
-    const auto oldest = std::ranges::min_element(
-        owners, {}, [](const Process* each) { return std::tuple(each->start_time, each->pid); });
-    return oldest == owners.end() ? nullptr : *oldest;
-}
-
-std::optional<std::int64_t> heard_ms(const Socket& socket) {
-    // A listener's figures are 0, and those of a handshake count from the host's start.
-    switch (socket.state) {
-        case State::established:
-        case State::fin_wait_1:
-        case State::fin_wait_2:
-        case State::close_wait:
-        case State::last_ack:
-        case State::closing:
-            return last_heard_ms(socket);
-        case State::syn_sent:
-        case State::syn_received:
-        case State::time_wait:
-        case State::closed:
-        case State::listen:
-            break;
-    }
-    return std::nullopt;
-}
-
-std::optional<std::int64_t> age_s(const Socket& socket) {
-    if (!heard_ms(socket)) return std::nullopt;
-    const TcpInfo& info = *socket.info;
-    return std::max(
-               {info.last_data_sent_ms, info.last_data_received_ms, info.last_ack_received_ms}) /
-           1000;
+    const auto owners = processes.owners.find(row.socket->inode);
+    if (row.socket->inode == 0 || owners == processes.owners.end()) return nullptr;
+    return connleak::holder_of(processes, owners->second);
 }
 
 bool has_uid(const Socket& socket) {

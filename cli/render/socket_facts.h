@@ -16,10 +16,6 @@ namespace connleak::render {
 std::vector<const Process*> owners_of(const SocketRow& row, const Processes& processes);
 // The one by which a socket that several hold is counted and grouped: the oldest.
 const Process* holder_of(const SocketRow& row, const Processes& processes);
-// Milliseconds since the peer's last data or ACK, in the states in which the kernel knows it.
-std::optional<std::int64_t> heard_ms(const Socket& socket);
-// At least so old: the longest time that the kernel remembers of it.
-std::optional<std::int64_t> age_s(const Socket& socket);
 // TIME-WAIT and SYN-RECEIVED sockets have none, and the kernel says 0.
 bool has_uid(const Socket& socket);
 // A path, or an abstract name with "@" for its NULs, as ss writes it; raw bytes otherwise.

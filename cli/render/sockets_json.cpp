@@ -60,7 +60,7 @@ void fill_socket(Json& json, const SocketRow& row, const SocketsView& view) {
     members.add("container", holder != nullptr ? text_or_null(holder->container) : Json(nullptr));
 
     if (!has_uid(socket)) json["uid"] = nullptr;
-    if (heard_ms(socket)) return;
+    if (peer_heard_ms(socket)) return;
     // Without a peer the kernel counts them from the host's start.
     for (const char* name : {"last_data_received_ms", "last_data_sent_ms", "last_ack_received_ms"})
         json[name] = nullptr;

@@ -46,7 +46,7 @@ TEST(SocketsOptions, Defaults) {
 TEST(SocketsOptions, StatesAsInSs) {
     const auto bits = [](std::initializer_list<State> states) {
         std::uint32_t all = 0;
-        for (const State state : states) all |= filter::state_bit(state);
+        for (const State state : states) all |= state_bit(state);
         return all;
     };
     const std::uint32_t listening = bits({State::listen, State::closed});
