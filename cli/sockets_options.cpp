@@ -245,7 +245,8 @@ std::expected<SocketsOptions, Stop> parse_sockets_options(const std::vector<std:
     app.add_flag("-p,--processes", owners, "Processes, which are shown by default");
     app.add_flag("-e,--extended", extended, "Columns UID, INODE, COOKIE, CGROUP as well");
     app.add_flag("-i,--info", info, "Columns RTT, RETRANS, BACKOFF, UNACKED, HEARD as well");
-    app.add_flag("-m,--memory", memory, "Memory: the queues, which are shown by default");
+    app.add_flag("-m,--memory", memory,
+                 "Columns RMEM, RCVBUF, WMEM, SNDBUF, FWD, QUEUED, OPTMEM, BACKLOG, DROPS as well");
     app.add_option("--timer", timer, "Timers as netstat or as ss writes them")
         ->type_name("STYLE")
         ->check(CLI::IsMember({"netstat", "ss"}));
@@ -286,6 +287,7 @@ std::expected<SocketsOptions, Stop> parse_sockets_options(const std::vector<std:
     options.persistent_after_s = *parse_duration(persistent_after);
 
     options.columns = default_columns(!options.tcp);
+    if (memory) choose_columns("+RMEM,RCVBUF,WMEM,SNDBUF,FWD,QUEUED,OPTMEM,BACKLOG,DROPS", options);
     if (info) choose_columns("+RTT,RETRANS,BACKOFF,UNACKED,HEARD", options);
     if (extended) choose_columns("+UID,INODE,COOKIE,CGROUP", options);
     std::optional<std::string> wrong;

@@ -25,6 +25,7 @@ struct SocketQuery {
     // Spelled out for GCC 12, which warns where a designated initializer leaves it to its default.
     std::vector<std::uint16_t> ports = {};  // NOLINT(readability-redundant-member-init)
     bool with_info = true;  // tcp_info; without it a dump is about a third of the size
+    bool with_memory = false;
     // Bytecode that takes the place of the one for `ports` (filter_bytecode.h). A kernel that does
     // not understand it sends everything: what it leaves out, the caller leaves out as well.
     std::vector<std::uint8_t> program = {};  // NOLINT(readability-redundant-member-init)

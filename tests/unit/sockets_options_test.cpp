@@ -103,6 +103,8 @@ TEST(SocketsOptions, Columns) {
     EXPECT_EQ(columns({"-o", "pid", "--columns", "+rtt"}), "PID RTT");
     EXPECT_EQ(columns({"-ei"}),
               std::string(standard) + " RTT RETRANS BACKOFF UNACKED HEARD UID INODE COOKIE CGROUP");
+    EXPECT_EQ(columns({"-m"}),
+              std::string(standard) + " RMEM RCVBUF WMEM SNDBUF FWD QUEUED OPTMEM BACKLOG DROPS");
     EXPECT_EQ(columns({"-x"}),
               "PROTO STATE RECV-Q SEND-Q LOCAL INODE REMOTE PEER-INODE PROCESS PEER-PROCESS");
     EXPECT_FALSE(options({"-o", "pid"}).netns_column);
