@@ -96,4 +96,23 @@ bool Document::pass_on(std::size_t at_least) {
     return wanted_;
 }
 
+Lines::Lines(Sink sink, const Json& common) : sink_(std::move(sink)), common_(json_text(common)) {
+    common_.front() = ',';
+    common_.pop_back();
+    if (common_.size() > 1) common_ += ',';
+}
+
+bool Lines::line(std::string_view type, const Json& object) {
+    text_ += "{\"type\":" + json_text(Json(type)) + common_;
+    text_.append(json_text(object), 1);
+    text_ += '\n';
+    if (text_.size() >= piece) end();
+    return wanted_;
+}
+
+void Lines::end() {
+    wanted_ = wanted_ && sink_(text_);
+    text_.clear();
+}
+
 }  // namespace connleak::render

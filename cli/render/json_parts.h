@@ -44,6 +44,9 @@ void add_socket(Members& members, const Processes& processes, const Socket& sock
 // One line. Always valid UTF-8: broken bytes become U+FFFD.
 std::string json_text(const Json& json);
 
+// As much text is handed over at a time.
+inline constexpr std::size_t piece = std::size_t{64} * 1024;
+
 // Writes an object member by member: a document of the whole would take many times its size in
 // memory. Ends with a newline.
 class Document {
@@ -69,14 +72,29 @@ class Document {
     void end();
 
   private:
-    static constexpr std::size_t piece = std::size_t{64} * 1024;
-
     void begin(std::string_view name);
     bool pass_on(std::size_t at_least);
 
     Sink sink_;
     std::string text_;
     bool begun_ = false;
+    bool wanted_ = true;
+};
+
+// Writes objects one a line (NDJSON), each with its "type" before its own members.
+class Lines {
+  public:
+    // The members of `common`, an object, stand in every line behind "type".
+    explicit Lines(Sink sink, const Json& common = Json::object());
+
+    // `object` has at least one member. False when nobody wants more.
+    bool line(std::string_view type, const Json& object);
+    void end();
+
+  private:
+    Sink sink_;
+    std::string common_;
+    std::string text_;
     bool wanted_ = true;
 };
 
