@@ -34,7 +34,7 @@ std::expected<ScanOptions, Stop> parse_scan_options(const std::vector<std::strin
     app.formatter(help_formatter());
     app.set_help_flag("-h,--help", "Print this help");
 
-    ReportOptions report(app);
+    const ReportOptions report(app);
     const SharedOptions shared(app, {"table", "json", "ndjson", "prometheus"});
     app.add_flag("--connections", options.connections, "In the table: list every connection");
     app.add_flag("--exit-code", options.exit_code,

@@ -97,7 +97,7 @@ def test_the_numbers_of_the_report(world):
     server = report.server(redis)
     it = {"server": redis.target}
     assert metrics.value("connleak_up", **it) == 1
-    assert metrics.value("connleak_clients", **it) == server["connected_clients"]
+    assert abs(metrics.value("connleak_clients", **it) - server["connected_clients"]) <= 1  # of the run before
     assert metrics.value("connleak_clients_limit", **it) == server["maxclients"] == 50
     assert metrics.value("connleak_rejected_connections_total", **it) == 0
     assert metrics.by("connleak_connections", "verdict", **it) == {**dict.fromkeys(VERDICTS, 0), "ghost": 1, "healthy": 4}
@@ -135,7 +135,8 @@ def test_servers_that_do_not_answer_or_are_not_asked(lab):
     lab.lan(server, web)
     full, other = Redis(server, maxclients=1), TcpServer(server, "silent")
     client = Client(web)
-    client.open(full, 1), client.open(other, 2)
+    client.open(full, 1)
+    client.open(other, 2, ping=False)
     metrics = Metrics(full.target, f"tcp://{other.target}")
     assert metrics.value("connleak_up", server=full.target) == 0
     assert metrics.value("connleak_clients", server=full.target) is None
