@@ -12,7 +12,7 @@
 
 namespace connleak::cli {
 
-enum class Format : std::uint8_t { table, json, ndjson };
+enum class Format : std::uint8_t { table, json, ndjson, prometheus };
 enum class When : std::uint8_t { automatic, always, never };
 
 // What every verb that reads connections and servers can be told.

@@ -65,6 +65,7 @@ SharedOptions::SharedOptions(CLI::App& app, const std::vector<std::string>& form
 
 Format SharedOptions::format() const {
     if (json_ || format_ == "json") return Format::json;
+    if (format_ == "prometheus") return Format::prometheus;
     return format_ == "ndjson" ? Format::ndjson : Format::table;
 }
 

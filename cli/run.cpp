@@ -31,7 +31,8 @@ std::string boot_id() {
 
 render::Head make_head() {
     render::Head head;
-    head.generated_at = render::rfc3339(std::time(nullptr));
+    head.generated_at_s = std::time(nullptr);
+    head.generated_at = render::rfc3339(head.generated_at_s);
     utsname names{};
     if (::uname(&names) == 0) {
         head.host_name = names.nodename;

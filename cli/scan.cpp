@@ -6,6 +6,8 @@
 
 #include "cli/output.h"
 #include "cli/render/json.h"
+#include "cli/render/ndjson.h"
+#include "cli/render/prometheus.h"
 #include "cli/render/table.h"
 #include "cli/run.h"
 #include "cli/scan_options.h"
@@ -44,10 +46,20 @@ int scan(const Words& words) {
     auto output = Output::open(options->output);
     if (!output) return fail(nothing_reported, output.error());
     const render::Sink sink = [&](std::string_view text) { return output->write(text); };
-    if (options->format == Format::json)
-        render::to_json((*run)->head(), sample, report, sink);
-    else
-        sink(render::to_table(sample, report, table_style(*options)));
+    switch (options->format) {
+        case Format::table:
+            sink(render::to_table(sample, report, table_style(*options)));
+            break;
+        case Format::json:
+            render::to_json((*run)->head(), sample, report, sink);
+            break;
+        case Format::ndjson:
+            render::to_ndjson((*run)->head(), sample, report, sink);
+            break;
+        case Format::prometheus:
+            sink(render::to_prometheus((*run)->head(), sample, report));
+            break;
+    }
     if (const auto written = output->finish(); !written)
         return fail(nothing_reported, written.error());
 

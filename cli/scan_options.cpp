@@ -18,6 +18,7 @@ Examples:
   connleak :6379 --connections          every connection of one server
   connleak redis://10.0.0.5:6379        from a client's host, ask the server too
   connleak tcp://:9092 --json           any TCP service, for programs
+  connleak --format prometheus --output /var/lib/prometheus/node-exporter/connleak.prom
 
 The password comes from REDISCLI_AUTH, --pass-file or --askpass, never from the command line.
 Exit status: 0 the report is made, 1 a finding (with --exit-code), 2 bad usage, 3 nothing could be reported.)";
@@ -33,8 +34,8 @@ std::expected<ScanOptions, Stop> parse_scan_options(const std::vector<std::strin
     app.formatter(help_formatter());
     app.set_help_flag("-h,--help", "Print this help");
 
-    ReportOptions report(app);
-    const SharedOptions shared(app, {"table", "json"});
+    const ReportOptions report(app);
+    const SharedOptions shared(app, {"table", "json", "ndjson", "prometheus"});
     app.add_flag("--connections", options.connections, "In the table: list every connection");
     app.add_flag("--exit-code", options.exit_code,
                  "Exit with 1 when a finding is warning or critical");

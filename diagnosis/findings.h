@@ -20,4 +20,19 @@ std::string target_text(const Server& server);
 // (Redis keeps 32 for itself, CONFIG_MIN_RESERVED_FDS).
 std::optional<std::uint64_t> client_limit(const Server& server);
 
+// How many of its ephemeral ports (net.ipv4.ip_local_port_range) one address of a host in sight
+// uses for connections to one end of a server: each pair of ends has the whole range to itself.
+struct PortUse {
+    NetnsId netns = 0;
+    Address from;
+    Endpoint to;
+    std::uint64_t used = 0;
+    std::uint64_t range = 0;  // above 0
+};
+
+// The one that is nearest to the end of its ports. std::nullopt: no client's side of the server's
+// connections is in sight, or no range could be read.
+std::optional<PortUse> fullest_ports(const Sample& sample, const Report& report,
+                                     std::size_t server);
+
 }  // namespace connleak

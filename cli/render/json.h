@@ -11,7 +11,8 @@ namespace connleak::render {
 
 // What a report says of the run itself.
 struct Head {
-    std::string generated_at;  // RFC 3339, UTC
+    std::string generated_at;         // RFC 3339, UTC
+    std::int64_t generated_at_s = 0;  // the same, seconds since the epoch
     std::string host_name;
     std::string kernel;
     std::string boot_id;

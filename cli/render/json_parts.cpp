@@ -14,15 +14,6 @@ Json json_address(const Address& value) {
     return text_or_null(value.text());
 }
 
-Json json_port(const Endpoint& end) {
-    return end.address.family() == Family::none ? Json(nullptr) : Json(end.port);
-}
-
-Json server_key(const Server& server) {
-    return {{"address", json_address(server.endpoint.address)},
-            {"port", json_port(server.endpoint)}};
-}
-
 Json json_timer(const Timer& value) {
     Json json = Json::object();
     Members members(json);
@@ -105,15 +96,23 @@ bool Document::pass_on(std::size_t at_least) {
     return wanted_;
 }
 
-void add_head(Document& document, const Head& head, const Sample& sample) {
-    document.member("schema_version", 1);
-    document.member("generator", {{"name", "connleak"}, {"version", CONNLEAK_VERSION}});
-    document.member("generated_at", head.generated_at);
-    document.member("host", {{"name", head.host_name},
-                             {"kernel", head.kernel},
-                             {"boot_id", text_or_null(head.boot_id)}});
-    document.member("complete", sample.gaps.empty());
-    document.list("gaps", sample.gaps, json_gap);
+Lines::Lines(Sink sink, const Json& common) : sink_(std::move(sink)), common_(json_text(common)) {
+    common_.front() = ',';
+    common_.pop_back();
+    if (common_.size() > 1) common_ += ',';
+}
+
+bool Lines::line(std::string_view type, const Json& object) {
+    text_ += "{\"type\":" + json_text(Json(type)) + common_;
+    text_.append(json_text(object), 1);
+    text_ += '\n';
+    if (text_.size() >= piece) end();
+    return wanted_;
+}
+
+void Lines::end() {
+    wanted_ = wanted_ && sink_(text_);
+    text_.clear();
 }
 
 }  // namespace connleak::render

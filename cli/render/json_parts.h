@@ -8,7 +8,6 @@
 #include <string_view>
 #include <utility>
 
-#include "cli/render/json.h"
 #include "cli/render/sink.h"
 #include "diagnosis/records.h"
 
@@ -36,17 +35,17 @@ class Members {
 };
 
 Json json_address(const Address& value);
-Json json_port(const Endpoint& end);
 Json json_timer(const Timer& value);
 Json json_owners(const Processes& processes, std::uint32_t inode);
 Json json_gap(const Gap& gap);
-// {"address": …, "port": …}, by which other objects name a server.
-Json server_key(const Server& server);
 // The members of one end's socket, its owners last.
 void add_socket(Members& members, const Processes& processes, const Socket& socket);
 
 // One line. Always valid UTF-8: broken bytes become U+FFFD.
 std::string json_text(const Json& json);
+
+// As much text is handed over at a time.
+inline constexpr std::size_t piece = std::size_t{64} * 1024;
 
 // Writes an object member by member: a document of the whole would take many times its size in
 // memory. Ends with a newline.
@@ -73,8 +72,6 @@ class Document {
     void end();
 
   private:
-    static constexpr std::size_t piece = std::size_t{64} * 1024;
-
     void begin(std::string_view name);
     bool pass_on(std::size_t at_least);
 
@@ -84,7 +81,21 @@ class Document {
     bool wanted_ = true;
 };
 
-// What every document begins with: schema_version, generator, generated_at, host, complete, gaps.
-void add_head(Document& document, const Head& head, const Sample& sample);
+// Writes objects one a line (NDJSON), each with its "type" before its own members.
+class Lines {
+  public:
+    // The members of `common`, an object, stand in every line behind "type".
+    explicit Lines(Sink sink, const Json& common = Json::object());
+
+    // `object` has at least one member. False when nobody wants more.
+    bool line(std::string_view type, const Json& object);
+    void end();
+
+  private:
+    Sink sink_;
+    std::string common_;
+    std::string text_;
+    bool wanted_ = true;
+};
 
 }  // namespace connleak::render

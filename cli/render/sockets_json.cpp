@@ -125,27 +125,16 @@ void write_document(std::string_view name, const Rows& rows, std::span<const Gap
 template <typename Rows, typename Make>
 void write_lines(const std::string& kind, const Rows& rows, std::span<const Gap> gaps,
                  const Sink& sink, const Make& make) {
-    constexpr std::size_t piece = std::size_t{64} * 1024;
-    std::string text;
+    Lines lines(sink);
     for (const auto& row : rows) {
-        Json json = {{"type", kind}};
+        Json json = Json::object();
         make(json, row);
-        text += json_text(json) + '\n';
-        if (text.size() < piece) continue;
-        if (!sink(text)) return;
-        text.clear();
+        if (!lines.line(kind, json)) return;
     }
-    for (const Gap& gap : gaps) {
-        Json json = {{"type", "gap"}};
-        json.update(json_gap(gap));
-        text += json_text(json) + '\n';
-    }
-    text += json_text({{"type", "summary"},
-                       {"schema_version", 1},
-                       {"complete", gaps.empty()},
-                       {kind + 's', rows.size()}}) +
-            '\n';
-    sink(text);
+    for (const Gap& gap : gaps) lines.line("gap", json_gap(gap));
+    lines.line("summary",
+               {{"schema_version", 1}, {"complete", gaps.empty()}, {kind + 's', rows.size()}});
+    lines.end();
 }
 
 }  // namespace

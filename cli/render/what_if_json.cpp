@@ -1,7 +1,7 @@
 #include <array>
 #include <vector>
 
-#include "cli/render/json_parts.h"
+#include "cli/render/json_items.h"
 #include "cli/render/what_if.h"
 
 namespace connleak::render {

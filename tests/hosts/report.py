@@ -1,5 +1,6 @@
 """Runs connleak in a host, or outside all of them, and reads its JSON report the way a user's script would."""
 
+import collections
 import functools
 import ipaddress
 import json
@@ -15,7 +16,10 @@ from lab import NETNS, Lab
 ROOT = Path(__file__).resolve().parents[2]
 BINARY = Path(os.environ.get("CONNLEAK", ROOT / "build/test/connleak")).absolute()
 SCHEMA = ROOT / "man/connleak-report.schema.json"
+LINES_SCHEMA = ROOT / "man/connleak-ndjson.schema.json"
 VERDICTS = ["healthy", "ghost", "suspect", "unverified", "orphan", "unaccepted", "close-wait", "transient"]
+LINE_TYPES = {"servers": "server", "connections": "connection", "processes": "process", "groups": "group",
+              "findings": "finding", "gaps": "gap"}
 VALIDATED_ROWS = 150  # of each list: jsonschema is slow, and the rows are alike
 ROOT_NAMESPACE = object()  # as a host: the namespace that the tests themselves run in
 
@@ -69,6 +73,37 @@ def schema():
     validator = jsonschema.validators.validator_for(rules)
     validator.check_schema(rules)
     return validator(rules)
+
+
+@functools.cache
+def line_schema():
+    """The lines' schema refers to the report's by its name. Both in one, because jsonschema before 4.18 loses
+    its way from one document with a urn to another."""
+    report = json.loads(SCHEMA.read_text().replace('"#/$defs/', '"#/$defs/report/$defs/'))
+    name = report.pop("$id")
+    rules = json.loads(LINES_SCHEMA.read_text().replace(f'"{name}#/', '"#/$defs/report/'))
+    rules["$defs"]["report"] = report
+    validator = jsonschema.validators.validator_for(rules)
+    validator.check_schema(rules)
+    return validator(rules)
+
+
+def scan_lines(*words, **options):
+    """`connleak WORDS --format ndjson`: its lines, each held against the schema, the summary last."""
+    done = connleak(*words, "--format", "ndjson", **options)
+    assert done.returncode == 0, done.stderr
+    text = done.stdout.decode("utf-8", errors="strict")
+    assert text.endswith("\n")
+    lines = [json.loads(line, parse_constant=reject) for line in text.removesuffix("\n").split("\n")]
+    for line in lines:
+        line_schema().validate(line)
+    summary = lines[-1]
+    for line in lines:
+        assert (line["host"], line["generated_at"]) == (summary["host"], summary["generated_at"])
+    types = collections.Counter(line["type"] for line in lines)
+    assert types.pop("summary") == 1
+    assert types == {LINE_TYPES[total]: count for total, count in summary["totals"].items() if count}
+    return lines
 
 
 class Row(dict):

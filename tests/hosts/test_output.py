@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 from lab import PYTHON, silence
-from report import command, connleak, scan
+from report import LINE_TYPES, command, connleak, scan, scan_lines
 from services import REDIS_VERSION, Client, Redis
 from sickness import ghost_host_up
 
@@ -58,6 +58,8 @@ def test_hostile_names(lab):
     assert row["redis"]["user"] == user
     assert row.owners("client") == {client.pid}
     assert [row["connections"] for row in report.processes(redis, client.pid)] == [2]
+    lines = scan_lines(redis.target)
+    assert [line["redis"]["user"] for line in lines if line["type"] == "connection"] == [user] * 4
     for words in [["--connections"], []]:
         done = connleak(redis.target, "--color", "never", *words)
         text = done.stdout.decode("utf-8", errors="strict")
@@ -96,7 +98,8 @@ def test_colour_only_where_it_is_wanted(world):
     assert b"\x1b" not in connleak(redis.target, "--color", "never").stdout
     assert b"\x1b" not in connleak(redis.target, "--color", "auto", env={"NO_COLOR": "1"}).stdout
     assert b"\x1b" in connleak(redis.target, "--color", "always").stdout
-    assert b"\x1b" not in connleak(redis.target, "--json", "--color", "always").stdout
+    for words in [["--json"], ["--format", "ndjson"], ["--format", "prometheus"]]:
+        assert b"\x1b" not in connleak(redis.target, *words, "--color", "always").stdout
 
 
 def test_json_by_either_name_and_with_the_verb(world):
@@ -106,6 +109,30 @@ def test_json_by_either_name_and_with_the_verb(world):
             done = connleak(*verb, redis.target, *words)
             assert done.returncode == 0
             assert len(json.loads(done.stdout)["connections"]) == 6
+
+
+# ---------------------------------------------------------------- NDJSON
+
+def test_lines_are_the_report(world):
+    """Not to the millisecond: the two runs are not one. The same rows with the same members."""
+    redis, dead, live = world
+    report, lines = scan(redis.target), scan_lines(redis.target)
+    for name, kind in LINE_TYPES.items():
+        of_kind = [line for line in lines if line["type"] == kind]
+        assert [sorted({*row, "type", "host", "generated_at"}) for row in report[name]] == \
+            [sorted(line) for line in of_kind], kind
+    assert lines[-1]["host"] == report["host"]
+    verdicts = {(line["client"]["address"], line["client"]["port"]): line["verdict"]
+                for line in lines if line["type"] == "connection"}
+    assert verdicts == {**{e: "ghost" for e in dead}, **{e: "healthy" for e in live}}
+
+
+def test_lines_of_an_incomplete_picture(world):
+    """Another user does not see whose sockets they are; the lines say so."""
+    redis, _, _ = world
+    lines = scan_lines(redis.target, user="nobody", host=redis.host)
+    assert lines[-1]["complete"] is False
+    assert [line for line in lines if line["type"] == "gap"]
 
 
 # ---------------------------------------------------------------- files and pipes
@@ -130,7 +157,7 @@ def test_output_that_cannot_be_written(world, tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.parametrize("words", [["--json"], ["--connections"]])
+@pytest.mark.parametrize("words", [["--json"], ["--connections"], ["--format", "ndjson"], ["--format", "prometheus"]])
 def test_a_closed_pipe_ends_quietly(world, words):
     redis, _, _ = world
     process = subprocess.Popen(command(redis.target, *words), stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -43,29 +43,29 @@ TEST(Options, Defaults) {
 
 TEST(Options, All) {
     const ScanOptions made = options({":6379",
-                                  "--port",
-                                  "7000",
-                                  "--port=7001",
-                                  "--format",
-                                  "json",
-                                  "--output",
-                                  "file",
-                                  "--color",
-                                  "never",
-                                  "--connections",
-                                  "--exit-code",
-                                  "--netns",
-                                  "web1",
-                                  "--recent",
-                                  "2h",
-                                  "--persistent-after",
-                                  "1d",
-                                  "--connect-timeout",
-                                  "5",
-                                  "--user",
-                                  "monitor",
-                                  "--askpass",
-                                  "redis://other@h:1"});
+                                      "--port",
+                                      "7000",
+                                      "--port=7001",
+                                      "--format",
+                                      "json",
+                                      "--output",
+                                      "file",
+                                      "--color",
+                                      "never",
+                                      "--connections",
+                                      "--exit-code",
+                                      "--netns",
+                                      "web1",
+                                      "--recent",
+                                      "2h",
+                                      "--persistent-after",
+                                      "1d",
+                                      "--connect-timeout",
+                                      "5",
+                                      "--user",
+                                      "monitor",
+                                      "--askpass",
+                                      "redis://other@h:1"});
     ASSERT_EQ(made.targets.size(), 2U);
     EXPECT_EQ(made.targets[0].port, 6379);
     EXPECT_EQ(made.targets[0].user, "monitor");
@@ -82,6 +82,8 @@ TEST(Options, All) {
     EXPECT_EQ(options({"--pass-file", "secret"}).password_file, "secret");
     EXPECT_EQ(options({"--json"}).format, Format::json);
     EXPECT_EQ(options({"--format", "table"}).format, Format::table);
+    EXPECT_EQ(options({"--format", "ndjson"}).format, Format::ndjson);
+    EXPECT_EQ(options({"--format", "prometheus"}).format, Format::prometheus);
     EXPECT_EQ(options({"--color=always"}).color, When::always);
     // A TARGET behind a repeatable option is still one.
     EXPECT_EQ(options({"--port", "7000", ":6379"}).targets.size(), 1U);
@@ -107,7 +109,7 @@ TEST(Options, HelpIsForStdout) {
         EXPECT_EQ(help.status, 0);
         for (const char* part : {"connleak", "--format", "--connections", "Exit status", "TARGET"})
             EXPECT_TRUE(help.text.contains(part)) << part;
-        for (const char* later : {"--tls", "--peer-snapshot", "ndjson", "prometheus"})
+        for (const char* later : {"--tls", "--peer-snapshot"})
             EXPECT_FALSE(help.text.contains(later))
                 << "what is not built is not offered: " << later;
     }
@@ -119,7 +121,6 @@ TEST(Options, BadUsageIsOneLineAndStatus2) {
         {"-x"},
         {"no-such-verb"},
         {"--format", "xml"},
-        {"--format", "ndjson"},
         {"--format"},
         {"--json", "--format", "table"},
         {"--format", "table", "--json"},

@@ -1,0 +1,180 @@
+#include "cli/render/json_items.h"
+
+namespace connleak::render {
+
+namespace {
+
+Json milliseconds(double value) {
+    return static_cast<double>(static_cast<std::int64_t>(value * 1000)) / 1000;
+}
+
+Json port(const Endpoint& end) {
+    return end.address.family() == Family::none ? Json(nullptr) : Json(end.port);
+}
+
+Json socket(const Processes& processes, const Socket* value) {
+    if (value == nullptr) return nullptr;
+    Json json = Json::object();
+    Members members(json);
+    add_socket(members, processes, *value);
+    return json;
+}
+
+Json client_row(const ServerClient* row) {
+    if (row == nullptr) return nullptr;
+    return {{"id", row->id != 0 ? Json(row->id) : Json(nullptr)},
+            {"name", row->name},
+            {"age_s", maybe(row->age_s)},
+            {"idle_s", maybe(row->idle_s)},
+            {"flags", row->flags},
+            {"fd", maybe(row->fd)},
+            {"db", maybe(row->db)},
+            {"user", text_or_null(row->user)},
+            {"cmd", text_or_null(row->command)},
+            {"lib_name", text_or_null(row->library_name)},
+            {"lib_ver", text_or_null(row->library_version)},
+            {"sub", maybe(row->subscriptions)},
+            {"psub", maybe(row->pattern_subscriptions)},
+            {"qbuf_bytes", maybe(row->query_buffer_bytes)},
+            {"omem_bytes", maybe(row->output_memory_bytes)},
+            {"tot_mem_bytes", maybe(row->total_memory_bytes)}};
+}
+
+}  // namespace
+
+Json server_key(const Server& server) {
+    return {{"address", json_address(server.endpoint.address)}, {"port", port(server.endpoint)}};
+}
+
+Json json_generator() {
+    return {{"name", "connleak"}, {"version", CONNLEAK_VERSION}};
+}
+
+Json json_host(const Head& head) {
+    return {
+        {"name", head.host_name}, {"kernel", head.kernel}, {"boot_id", text_or_null(head.boot_id)}};
+}
+
+Json json_cost(const Head& head, const Sample& sample) {
+    return {{"wall_ms", milliseconds(head.wall_ms)},
+            {"sockets_read", head.sockets_read},
+            {"processes_read", sample.processes.processes_read},
+            {"redis_ms", milliseconds(head.redis_ms)}};
+}
+
+void add_head(Document& document, const Head& head, const Sample& sample) {
+    document.member("schema_version", 1);
+    document.member("generator", json_generator());
+    document.member("generated_at", head.generated_at);
+    document.member("host", json_host(head));
+    document.member("complete", sample.gaps.empty());
+    document.list("gaps", sample.gaps, json_gap);
+}
+
+Json json_server(const Server& value, const ServerCounts& counts) {
+    const ServerAnswer& answer = value.answer;
+    Json json = {{"kind", word(value.kind)},
+                 {"address", json_address(value.endpoint.address)},
+                 {"port", port(value.endpoint)},
+                 {"path", text_or_null(value.path)},
+                 {"netns", maybe(value.netns)},
+                 {"pid", maybe(value.pid)},
+                 {"reachable", answer.asked ? Json(answer.reachable) : Json(nullptr)},
+                 {"error", text_or_null(answer.error)},
+                 {"version", text_or_null(answer.version)},
+                 {"connected_clients", maybe(answer.connected_clients)},
+                 {"blocked_clients", maybe(answer.blocked_clients)},
+                 {"maxclients", maybe(answer.maxclients)},
+                 {"rejected_connections", maybe(answer.rejected_connections)},
+                 {"total_connections_received", maybe(answer.total_connections_received)},
+                 {"tcp_keepalive_s", maybe(answer.tcp_keepalive_s)},
+                 {"timeout_s", maybe(answer.timeout_s)},
+                 {"fd_limit", maybe(value.fd_limit)},
+                 {"client_list_ms",
+                  answer.clients_complete ? milliseconds(answer.client_list_ms) : Json(nullptr)},
+                 {"client_list_bytes",
+                  answer.clients_complete ? Json(answer.client_list_bytes) : Json(nullptr)}};
+    Json verdicts = Json::object();
+    for (std::size_t at = 0; at < verdict_count; ++at)
+        verdicts[std::string(word(static_cast<Verdict>(at)))] = counts.verdict[at];
+    Json keepalives = Json::object();
+    for (std::size_t at = 0; at < keepalive_count; ++at)
+        keepalives[std::string(word(static_cast<Keepalive>(at)))] = counts.keepalive[at];
+    json["counts"] = std::move(verdicts);
+    json["keepalive"] = std::move(keepalives);
+    return json;
+}
+
+Json json_connection(const Sample& sample, const Connection& value) {
+    const auto netns_of = [](const Socket* side) {
+        return side != nullptr ? Json(side->netns) : Json(nullptr);
+    };
+    Json evidence = Json::array();
+    for (const Evidence each : value.evidence) evidence.push_back(word(each));
+    const Server& its = sample.servers[value.server];
+    Json server_netns =
+        value.server_socket != nullptr ? netns_of(value.server_socket) : maybe(its.netns);
+    Json client = {{"address", json_address(value.client_end.address)},
+                   {"port", port(value.client_end)},
+                   {"netns", netns_of(value.client_socket)}};
+    if (!value.client_path.empty()) client = {{"path", value.client_path}};
+    return {{"server",
+             {{"address", json_address(value.server_end.address)},
+              {"port", port(value.server_end)},
+              {"netns", std::move(server_netns)}}},
+            {"client", std::move(client)},
+            {"verdict", word(value.verdict)},
+            {"evidence", std::move(evidence)},
+            {"keepalive", word(value.keepalive)},
+            {"last_heard_ms", maybe(value.last_heard_ms)},
+            {"kernel_gives_up_in_s", maybe(value.kernel_gives_up_in_s)},
+            {"age_s", maybe(value.age_s)},
+            {"server_socket", socket(sample.processes, value.server_socket)},
+            {"client_socket", socket(sample.processes, value.client_socket)},
+            {"redis", client_row(value.row)},
+            {"group", text_or_null(value.group)}};
+}
+
+Json json_process(const Sample& sample, const Holder& holder) {
+    const Process& who = sample.processes.by_pid.at(holder.pid);
+    return {{"pid", holder.pid},
+            {"start_time", who.start_time != 0 ? Json(rfc3339(who.start_time)) : Json(nullptr)},
+            {"comm", who.comm},
+            {"command", who.command},
+            {"user", text_or_null(who.user)},
+            {"unit", text_or_null(who.unit)},
+            {"container", text_or_null(who.container)},
+            {"netns", who.netns != 0 ? Json(who.netns) : Json(nullptr)},
+            {"group", who.group},
+            {"server", server_key(sample.servers[holder.server])},
+            {"connections", holder.connections},
+            {"persistent", holder.persistent},
+            {"close_wait", holder.close_wait},
+            {"oldest_s", maybe(holder.oldest_s)},
+            {"idle_max_s", maybe(holder.idle_max_s)},
+            {"keepalive_off", holder.keepalive_off}};
+}
+
+Json json_group(const Sample& sample, const Group& value) {
+    return {{"name", value.name},
+            {"kind", word(value.kind)},
+            {"server", server_key(sample.servers[value.server])},
+            {"workers", value.workers},
+            {"connections", value.connections},
+            {"persistent", value.persistent},
+            {"per_worker_max", value.per_worker_max},
+            {"max_workers", maybe(value.max_workers)},
+            {"projected_connections", maybe(value.projected_connections)}};
+}
+
+Json json_finding(const Sample& sample, const Finding& value) {
+    return {{"code", value.code},
+            {"severity", word(value.severity)},
+            {"server", server_key(sample.servers[value.server])},
+            {"count", value.count},
+            {"summary", value.summary},
+            {"remedy", text_or_null(value.remedy)},
+            {"command", text_or_null(value.command)}};
+}
+
+}  // namespace connleak::render
