@@ -13,12 +13,6 @@ namespace {
 using phrase::count;
 using phrase::number;
 
-// From here on a person should look, and from here on clients are about to be refused.
-constexpr std::uint64_t clients_warning_percent = 80;
-constexpr std::uint64_t clients_critical_percent = 95;
-constexpr std::uint64_t ports_warning_percent = 60;
-constexpr std::uint64_t ports_critical_percent = 85;
-
 Found near_limit(const Context& context) {
     const ServerAnswer& answer = context.server.answer;
     const auto limit = client_limit(context.server);
@@ -125,38 +119,21 @@ Found capacity(const Context& context) {
 }
 
 Found ports(const Context& context) {
-    std::map<std::pair<NetnsId, Address>, std::map<Endpoint, std::uint64_t>> used;
-    for (const Connection& each : context.report.connections) {
-        if (each.server != context.index || each.client_socket == nullptr) continue;
-        ++used[{each.client_socket->netns, each.client_end.address}][each.server_end];
-    }
-    Found result;
-    std::uint64_t worst = 0;
-    for (const auto& [from, targets] : used) {
-        const auto place = std::ranges::find(context.sample.namespaces, from.first, &Namespace::id);
-        if (place == context.sample.namespaces.end() ||
-            place->port_range_high < place->port_range_low)
-            continue;
-        const std::uint64_t range = place->port_range_high - place->port_range_low + 1U;
-        if (place->port_range_high == 0) continue;
-        for (const auto& [to, sockets] : targets) {
-            const std::uint64_t percent = sockets * 100 / range;
-            if (percent < ports_warning_percent || percent <= worst) continue;
-            worst = percent;
-            result =
-                finding(context, "ephemeral-port-pressure",
-                        percent >= ports_critical_percent ? Severity::critical : Severity::warning,
-                        sockets);
-            result->summary = from.second.text() + " uses " + number(sockets) + " of " +
-                              number(range) + " ephemeral ports (" + std::to_string(percent) +
-                              " %) to " + to.text();
-            result->remedy =
-                "Connections that are opened for each request leave TIME-WAIT behind: keep them "
-                "open (pconnect, a pool). A wider range helps until then and harms nobody:";
-            result->command = context.commands.inside(
-                from.first, "sysctl -w net.ipv4.ip_local_port_range=\"1024 65535\"");
-        }
-    }
+    const auto use = worst_port_use(context.sample, context.report, context.index);
+    if (!use) return std::nullopt;
+    const std::uint64_t percent = use->sockets * 100 / use->range;
+    if (percent < ports_warning_percent) return std::nullopt;
+    Finding result = finding(
+        context, "ephemeral-port-pressure",
+        percent >= ports_critical_percent ? Severity::critical : Severity::warning, use->sockets);
+    result.summary = use->from.text() + " uses " + number(use->sockets) + " of " +
+                     number(use->range) + " ephemeral ports (" + std::to_string(percent) +
+                     " %) to " + use->to.text();
+    result.remedy =
+        "Connections that are opened for each request leave TIME-WAIT behind: keep them open "
+        "(pconnect, a pool). A wider range helps until then and harms nobody:";
+    result.command = context.commands.inside(
+        use->netns, "sysctl -w net.ipv4.ip_local_port_range=\"1024 65535\"");
     return result;
 }
 
@@ -171,6 +148,28 @@ std::optional<std::uint64_t> client_limit(const Server& server) {
     if (limit && server.fd_limit && *server.fd_limit < *limit + reserved)
         limit = *server.fd_limit > reserved ? *server.fd_limit - reserved : 0;
     return limit;
+}
+
+std::optional<PortUse> worst_port_use(const Sample& sample, const Report& report,
+                                      std::size_t server) {
+    std::map<std::pair<NetnsId, Address>, std::map<Endpoint, std::uint64_t>> used;
+    for (const Connection& each : report.connections) {
+        if (each.server != server || each.client_socket == nullptr) continue;
+        ++used[{each.client_socket->netns, each.client_end.address}][each.server_end];
+    }
+    std::optional<PortUse> worst;
+    for (const auto& [from, targets] : used) {
+        const auto place = std::ranges::find(sample.namespaces, from.first, &Namespace::id);
+        if (place == sample.namespaces.end() || place->port_range_high == 0 ||
+            place->port_range_high < place->port_range_low)
+            continue;
+        const std::uint64_t range = place->port_range_high - place->port_range_low + 1U;
+        for (const auto& [to, sockets] : targets) {
+            if (!worst || sockets * worst->range > worst->sockets * range)
+                worst = PortUse{from.first, from.second, to, sockets, range};
+        }
+    }
+    return worst;
 }
 
 void find_shortages(const Context& context, std::vector<Finding>& findings) {

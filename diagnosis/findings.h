@@ -1,6 +1,9 @@
 // What is wrong, how bad it is, and what to do about it, the step that harms nobody first.
 #pragma once
 
+#include <cstdint>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "diagnosis/report.h"
@@ -19,5 +22,24 @@ std::string target_text(const Server& server);
 // Clients that the server can really take: maxclients, or less where its descriptors do not suffice
 // (Redis keeps 32 for itself, CONFIG_MIN_RESERVED_FDS).
 std::optional<std::uint64_t> client_limit(const Server& server);
+
+// From the first on a person should look, from the second on something is about to be refused.
+inline constexpr std::uint64_t clients_warning_percent = 80;
+inline constexpr std::uint64_t clients_critical_percent = 95;
+inline constexpr std::uint64_t ports_warning_percent = 60;
+inline constexpr std::uint64_t ports_critical_percent = 85;
+
+// The address in sight that uses most of its ephemeral ports (net.ipv4.ip_local_port_range) for
+// connections to one end of the server, closing ones included. std::nullopt where no client's
+// socket is in sight.
+struct PortUse {
+    NetnsId netns = 0;
+    Address from;
+    Endpoint to;
+    std::uint64_t sockets = 0;
+    std::uint64_t range = 0;  // ports that there are, at least 1
+};
+std::optional<PortUse> worst_port_use(const Sample& sample, const Report& report,
+                                      std::size_t server);
 
 }  // namespace connleak

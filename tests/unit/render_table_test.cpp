@@ -1,33 +1,20 @@
-// The report for people, whole: tests/golden/*.txt. CONNLEAK_UPDATE_GOLDEN=1 writes them anew; look
-// at what changed before you keep it.
+// The report for people, whole: tests/golden/*.txt.
 #include "cli/render/table.h"
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <fstream>
 #include <sstream>
 
 #include "cli/render/text.h"
+#include "tests/unit/golden.h"
 #include "tests/unit/render_worlds.h"
 
 namespace connleak::render {
 namespace {
 
+using test::expect_golden;
 using test::Made;
 using test::World;
-
-void expect_golden(const std::string& name, const std::string& text) {
-    const std::string file = TEST_DATA "/golden/" + name + ".txt";
-    // NOLINTNEXTLINE(concurrency-mt-unsafe)
-    if (std::getenv("CONNLEAK_UPDATE_GOLDEN") != nullptr) {
-        std::ofstream(file) << text;
-        return;
-    }
-    std::ostringstream golden;
-    golden << std::ifstream(file).rdbuf();
-    EXPECT_EQ(text, golden.str()) << file;
-}
 
 std::string table(World& world, TableStyle style = {}) {
     const Report report = world.report();
