@@ -95,7 +95,7 @@ std::expected<CheckOptions, Stop> parse_check_options(const std::vector<std::str
     app.formatter(help_formatter());
     app.set_help_flag("-h,--help", "Print this help");
 
-    ReportOptions report(app);
+    const ReportOptions report(app);
     std::vector<std::string> warnings;
     std::vector<std::string> criticals;
     std::string host;
@@ -119,8 +119,9 @@ std::expected<CheckOptions, Stop> parse_check_options(const std::vector<std::str
     app.add_flag("-q,--quiet", options.quiet, "Print nothing when all is OK");
     app.add_flag("--strict", options.rules.strict,
                  "UNKNOWN when a judged metric was not seen whole");
-    app.add_option("--state", options.state, "Remember counts in FILE, for group_growth")
-        ->type_name("FILE");
+    auto* state =
+        app.add_option("--state", options.state, "Remember counts in FILE, for group_growth")
+            ->type_name("FILE");
     app.add_option("--netns", options.netns, "Network namespaces: all, self, a NAME or a PID")
         ->type_name("WHICH");
     app.add_flag("-V,--version", options.version, "Print the version");
@@ -128,6 +129,8 @@ std::expected<CheckOptions, Stop> parse_check_options(const std::vector<std::str
     if (options.version) return options;
     if (auto stop = report.fill(options)) return std::unexpected(*stop);
 
+    if (!state->empty() && options.state.empty())
+        return std::unexpected(wrong("--state: the file's name is missing"));
     const std::int64_t timeout_s = *parse_duration(timeout);
     if (timeout_s == 0 || timeout_s > 3600)
         return std::unexpected(wrong("--timeout: write a time from 1s to 1h"));

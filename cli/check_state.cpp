@@ -22,8 +22,11 @@ namespace {
 
 // O_NONBLOCK: a FIFO that nobody writes to must not hold us up before it is refused.
 std::expected<Descriptor, int> open_regular(const std::string& file) {
-    Descriptor descriptor(
-        ::open(file.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0600));
+    constexpr int how = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+    Descriptor descriptor(::open(file.c_str(), how));
+    // Made only when it is missing: in a sticky folder O_CREAT is refused for another user's file.
+    if (!descriptor && errno == ENOENT)
+        descriptor = Descriptor(::open(file.c_str(), how | O_CREAT, 0600));
     if (!descriptor) return std::unexpected(errno);
     struct stat status {};
     if (::fstat(descriptor.get(), &status) != 0) return std::unexpected(errno);

@@ -47,7 +47,8 @@ std::uint32_t hidden_by(const Gap& gap) {
 }
 
 std::uint32_t hidden_by(const Server& server) {
-    if (server.kind == ServerKind::tcp) return 0;
+    // Of a service that speaks no protocol only the kernel's sockets can be in sight.
+    if (server.kind == ServerKind::tcp) return server.listening.empty() ? of_client_list : 0;
     std::uint32_t result = 0;
     if (!server.answer.connected_clients || client_limit(server).value_or(0) == 0)
         result |= bit(clients_used_percent);
@@ -92,7 +93,11 @@ std::vector<Blind> blind_spots(const Sample& sample) {
             told = true;
         }
         if (told || hidden == 0) continue;
-        if (server.answer.asked)
+        if (server.kind == ServerKind::tcp)
+            result.push_back({label(server) + " does not listen in what is in sight; only one side "
+                                              "of its connections is shown",
+                              hidden});
+        else if (server.answer.asked)
             result.push_back({label(server) + " does not tell its clients or their limit", hidden});
         else
             result.push_back({label(server) + " is seen from this side only; name it as a TARGET "
@@ -134,7 +139,8 @@ void raise(Reading& reading, double value, const std::string& who) {
 
 // Rounded down to a tenth, so that what is shown is what is judged.
 double percent(std::uint64_t part, std::uint64_t whole) {
-    return static_cast<double>(part * 1000 / whole) / 10;
+    const std::uint64_t tenths = part * 1000 / whole;
+    return static_cast<double>(tenths) / 10;
 }
 
 void measure_verdicts(const Sample& sample, const Report& report, Measures& measures) {
@@ -170,7 +176,7 @@ void measure_holders(const Sample& sample, const Report& report, Measures& measu
     for (const Holder& holder : report.holders) {
         const auto process = sample.processes.by_pid.find(holder.pid);
         std::string who = "pid " + std::to_string(holder.pid);
-        if (process != sample.processes.by_pid.end()) who = process->second.group + ", " + who;
+        if (process != sample.processes.by_pid.end()) who.insert(0, process->second.group + ", ");
         raise(measures[per_process_max], static_cast<double>(holder.connections), who);
     }
 }

@@ -147,17 +147,21 @@ class Text {
         return begin + text + end;
     }
 
+    [[nodiscard]] std::uint64_t unverified() const {
+        std::uint64_t sum = 0;
+        for (const ServerCounts& counts : check_.report.counts)
+            sum += counts.verdict[static_cast<std::size_t>(Verdict::unverified)];
+        return sum;
+    }
+
     [[nodiscard]] std::string all_well() const {
         if (check_.sample.servers.empty())
             return "no Redis-compatible server here, and no connection to one";
-        std::uint64_t unverified = 0;
-        for (const ServerCounts& counts : check_.report.counts)
-            unverified += counts.verdict[static_cast<std::size_t>(Verdict::unverified)];
         std::string text = count(check_.sample.servers.size(), "server") + ", " +
                            count(check_.report.connections.size(), "connection");
         if (const auto used = check_.measures[Metric::clients_used_percent].value)
             text += ", " + plain(*used) + " % of clients used";
-        if (unverified > 0) text += ", " + number(unverified) + " unverified";
+        if (unverified() > 0) text += ", " + number(unverified()) + " unverified";
         return text;
     }
 
@@ -243,6 +247,12 @@ class Text {
     }
 
     void blind() {
+        // Nothing was refused to us here, and the picture of this host is whole all the same.
+        if (unverified() > 0)
+            line(
+                fmt::format("unverified: {} quiet, the other side out of sight; there may be "
+                            "ghosts among them",
+                            count(unverified(), "connection is", "connections are")));
         std::size_t shown = 0;
         for (const Blind& each : check_.measures.blind) {
             if (shown++ == blind_shown) {
@@ -270,7 +280,8 @@ class Text {
                                            reading.value ? plain(*reading.value) : "not known",
                                            reading.value && !unit(metric).empty() ? " %" : "");
             if (!reading.worst.empty()) text += ", most: " + reading.worst;
-            line(text + (bounds.empty() ? "" : " (" + bounds + ')'));
+            if (!bounds.empty()) text += fmt::format(" ({})", bounds);
+            line(text);
         }
     }
 

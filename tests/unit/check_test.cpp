@@ -185,6 +185,7 @@ TEST(CheckOptions, WhatIsWrong) {
         refused({"-c", "ghosts=20:10"}).contains("-c ghosts: the range '20:10' begins above"));
     EXPECT_TRUE(refused({"-c", "ghosts="}).contains("is empty"));
     EXPECT_TRUE(refused({"-w", "group_growth=5"}).contains("--state"));
+    EXPECT_TRUE(refused({"--state", ""}).contains("--state"));
     EXPECT_TRUE(refused({"-t", "0"}).contains("--timeout"));
     EXPECT_TRUE(refused({"-t", "soon"}).contains("duration"));
     EXPECT_TRUE(refused({"-H", ""}).contains("-H"));

@@ -219,11 +219,13 @@ TEST(Health, ATcpServiceThatNobodyListensFor) {
     const NetnsId host = world.host("", "10.9.0.1");
     world.tcp(host, "10.9.0.1:9092");
     EXPECT_EQ(judged(world), "");
+    EXPECT_EQ(hidden(measures_of(world)), "");
     world.sample.servers[0].listening.clear();
     EXPECT_EQ(judged(world), "CRITICAL 10.9.0.1:9092 cannot be reached (nothing listens there)");
     // Packets may go on to another host.
     world.sample.namespaces[0].translation = Translation::possible;
     EXPECT_EQ(judged(world), "");
+    EXPECT_EQ(hidden(measures_of(world)), "ghosts suspects orphans");
 }
 
 }  // namespace
