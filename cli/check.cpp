@@ -2,11 +2,14 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <cstdio>
 #include <ctime>
 #include <exception>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -42,11 +45,15 @@ int status_of(Level level) {
     return unknown_status;
 }
 
+// fmt::print() throws where stderr is closed.
+void complain(const std::string& why) {
+    std::fputs(("connleak: " + why + '\n').c_str(), stderr);
+}
+
 // Monitoring reads stdout, a person who mistyped reads stderr; on a terminal both are one.
 int unknown(const std::string& why) {
     const auto written = write_output("", render::check_line(Level::unknown, why));
-    if (!written || ::isatty(STDOUT_FILENO) != 1 || ::isatty(STDERR_FILENO) != 1)
-        fmt::print(stderr, "connleak: {}\n", why);
+    if (!written || ::isatty(STDOUT_FILENO) != 1 || ::isatty(STDERR_FILENO) != 1) complain(why);
     return unknown_status;
 }
 
@@ -152,14 +159,14 @@ int check_with(const CheckOptions& options) {
         problem.level = Level::unknown;
         problem.text = state_failure;
         add(health, std::move(problem));
-        fmt::print(stderr, "connleak: {}\n", state_failure);
+        complain(state_failure);
     }
     if (options.quiet && health.level == Level::ok) return 0;
     const auto written =
         write_output("", render::to_check({sample, report, measures, options.rules, health,
                                            std::move(notes), options.verbosity}));
     if (!written) {
-        fmt::print(stderr, "connleak: {}\n", written.error());
+        complain(written.error());
         return unknown_status;
     }
     return status_of(health.level);
@@ -174,11 +181,12 @@ int check(const Words& words) {
             if (options.error().status != 0) return unknown(options.error().text);
             // The help: by the conventions it is no OK.
             if (const auto written = write_output("", options.error().text); !written)
-                fmt::print(stderr, "connleak: {}\n", written.error());
+                complain(written.error());
             return unknown_status;
         }
         if (options->version) {
-            fmt::print("connleak {}\n", CONNLEAK_VERSION);
+            if (const auto written = write_output("", "connleak " CONNLEAK_VERSION "\n"); !written)
+                complain(written.error());
             return unknown_status;
         }
         return check_with(*options);

@@ -14,7 +14,7 @@ import pytest
 
 from lab import eventually, run
 from report import BINARY, command, connleak
-from services import Client, Redis
+from services import Client, Redis, TcpServer
 from sickness import ghost_host_up
 
 METRICS = ["ghosts", "suspects", "orphans", "close_wait", "unaccepted", "keepalive_off", "clients_used_percent",
@@ -145,11 +145,18 @@ def test_a_server_that_hangs_is_critical_in_time(pair):
     made = check(redis.target, "-t", "2", status=2)
     assert made.seconds < 10
     assert "cannot be reached" in made.head
-    # Even asking could take longer than the whole run may.
-    others = [Redis(server, port=port) for port in range(7000, 7012)]
-    for other in others:
-        other.stop()
-    made = check(*[other.target for other in others], "-t", "1", status=2)
+
+
+def test_a_run_that_takes_too_long_ends_itself(pair):
+    """A hundred servers that answer nothing: even asking them takes longer than the whole run may."""
+    server, web = pair
+    TcpServer(server, "silent", 6379)
+    prefix = server.ip.rsplit(".", 1)[0]
+    addresses = [f"{prefix}.{number}" for number in range(100, 200)]
+    server.run("ip", "-batch", "-", stdin=None,
+               input="".join(f"addr add {address}/24 dev eth0\n" for address in addresses))
+    made = check(*[f"{address}:6379" for address in addresses], "-t", "1", "--netns", "self", status=2, host=web)
+    assert made.head == "CONNLEAK CRITICAL: not done within 1 s (--timeout)"
     assert made.seconds < 10
 
 
@@ -357,6 +364,15 @@ def test_output_that_cannot_be_written():
     done = subprocess.run(command("check", "--netns", "self"), stdout=writing, stderr=subprocess.PIPE)
     os.close(writing)
     assert (done.returncode, done.stderr) == (0, b"")
+    for words in [["--bogus"], ["--netns", "self"]]:
+        made = Checked(connleak_without_stderr("check", *words))
+        assert made.status == (3 if "--bogus" in words else 0)
+
+
+def connleak_without_stderr(*words):
+    done = run(["sh", "-c", 'exec "$@" 2>&-', "sh", *command(*words)], check=False, text=False)
+    done.seconds = 0
+    return done
 
 
 @pytest.mark.skipif(NEGATE is None, reason="no negate of monitoring-plugins-basic")
