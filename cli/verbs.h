@@ -9,6 +9,7 @@ namespace connleak::cli {
 using Words = std::vector<std::string>;
 
 int scan(const Words& words);
+int check(const Words& words);
 int sockets(const Words& words);
 int what_if(const Words& words);
 

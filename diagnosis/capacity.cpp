@@ -13,12 +13,6 @@ namespace {
 using phrase::count;
 using phrase::number;
 
-// From here on a person should look, and from here on clients are about to be refused.
-constexpr std::uint64_t clients_warning_percent = 80;
-constexpr std::uint64_t clients_critical_percent = 95;
-constexpr std::uint64_t ports_warning_percent = 60;
-constexpr std::uint64_t ports_critical_percent = 85;
-
 Found near_limit(const Context& context) {
     const ServerAnswer& answer = context.server.answer;
     const auto limit = client_limit(context.server);

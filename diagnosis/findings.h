@@ -1,6 +1,9 @@
 // What is wrong, how bad it is, and what to do about it, the step that harms nobody first.
 #pragma once
 
+#include <cstdint>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "diagnosis/report.h"
@@ -19,6 +22,12 @@ std::string target_text(const Server& server);
 // Clients that the server can really take: maxclients, or less where its descriptors do not suffice
 // (Redis keeps 32 for itself, CONFIG_MIN_RESERVED_FDS).
 std::optional<std::uint64_t> client_limit(const Server& server);
+
+// From the first on a person should look, from the second on something is about to be refused.
+inline constexpr std::uint64_t clients_warning_percent = 80;
+inline constexpr std::uint64_t clients_critical_percent = 95;
+inline constexpr std::uint64_t ports_warning_percent = 60;
+inline constexpr std::uint64_t ports_critical_percent = 85;
 
 // How many of its ephemeral ports (net.ipv4.ip_local_port_range) one address of a host in sight
 // uses for connections to one end of a server: each pair of ends has the whole range to itself.
