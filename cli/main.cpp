@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/names.h"
 #include "cli/output.h"
 #include "cli/verbs.h"
 
@@ -61,6 +62,7 @@ int main(int argc, char** argv) {
     // A reader that has seen enough is no error, and a server that breaks off must not end the
     // program.
     std::signal(SIGPIPE, SIG_IGN);
+    connleak::cli::use_own_name_services();
     try {
         return run(Words(argv + (argc > 0 ? 1 : 0), argv + argc));
     } catch (const std::bad_alloc&) {

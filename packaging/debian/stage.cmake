@@ -1,0 +1,17 @@
+# CPack runs this when everything stands in its staging folder: what Debian wants compressed is compressed there.
+set(prefix "${CPACK_TEMPORARY_INSTALL_DIRECTORY}")
+file(GLOB_RECURSE pages "${prefix}/*/connleak*.[1-9]")
+list(FILTER pages INCLUDE REGEX "/usr/share/man/man[0-9]/[^/]+$")
+list(LENGTH pages count)
+if(count EQUAL 0)
+    message(FATAL_ERROR "no manual pages below ${prefix}")
+endif()
+
+list(GET pages 0 page)
+string(REGEX REPLACE "/man/man[0-9]/[^/]+$" "/doc/connleak" documents "${page}")
+configure_file("${CPACK_CONNLEAK_SOURCE}/packaging/debian/changelog" "${documents}/changelog.Debian" COPYONLY)
+configure_file("${CPACK_CONNLEAK_SOURCE}/CHANGELOG.md" "${documents}/changelog" COPYONLY)
+foreach(file IN LISTS pages ITEMS "${documents}/changelog.Debian" "${documents}/changelog")
+    file(CHMOD "${file}" PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
+    execute_process(COMMAND gzip -9nf "${file}" COMMAND_ERROR_IS_FATAL ANY)
+endforeach()
