@@ -11,6 +11,8 @@ function __connleak_words --argument-names kind description
             printf '%s\n' netstat ss
         case KEYS
             string replace -r '^.* by (.*?)( \(.*)?$' '$1' -- $description | string split ', '
+        case METRIC
+            string match -rg '^Metrics: ([a-z_ ]+)' -- $argv[3..] | string split ' ' | string replace -r '$' '='
         case COLS
             string replace -rf '^  ([A-Z][A-Z-]*)  +([^ ].*)$' '$1\t$2' -- $argv[3..]
         case '*'
