@@ -185,6 +185,12 @@ void to_json(const Head& head, const Sample& sample, const Report& report, const
     document.list("groups", report.groups, [&](const Group& each) { return group(sample, each); });
     document.list("findings", report.findings,
                   [&](const Finding& each) { return finding(sample, each); });
+    if (report.probes)
+        document.member("probes", {{"sent", report.probes->sent},
+                                   {"answered", report.probes->answered},
+                                   {"reset", report.probes->reset},
+                                   {"unanswered", report.probes->unanswered},
+                                   {"restored", report.probes->restored}});
     document.member("cost", {{"wall_ms", milliseconds(head.wall_ms)},
                              {"sockets_read", head.sockets_read},
                              {"processes_read", sample.processes.processes_read},
