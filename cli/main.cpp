@@ -26,7 +26,8 @@ struct Verb {
 constexpr std::array verbs{
     Verb{"scan", connleak::cli::scan, "the report (the default)"},
     Verb{"sockets", connleak::cli::sockets, "the kernel's TCP sockets, as ss and netstat -o do"},
-    Verb{"verify", connleak::cli::verify, "proof of life: has the kernel probe what no table shows"},
+    Verb{"verify", connleak::cli::verify,
+         "proof of life: has the kernel probe what no table shows"},
 };
 
 // The verbs, and behind them the help of the default one.

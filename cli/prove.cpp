@@ -3,15 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <chrono>
-#include <csignal>
 #include <map>
 #include <queue>
 #include <thread>
 
 #include "cli/prove_places.h"
+#include "cli/stop_signals.h"
 #include "diagnosis/phrase.h"
 #include "system/errno_name.h"
 
@@ -41,33 +40,6 @@ constexpr std::int64_t resetting_ms = 300;
 constexpr std::int64_t copy_interval_ms = 175;
 constexpr std::int64_t copies_per_rate = 10;
 constexpr std::int64_t look_interval_ms = 100;
-
-volatile std::sig_atomic_t stop_asked = 0;
-
-// While it lives SIGINT and SIGTERM ask for an end in order; the second of a kind ends the program
-// as ever.
-class StopSignals {
-  public:
-    StopSignals() {
-        stop_asked = 0;
-        struct sigaction action {};
-        action.sa_handler = [](int) { stop_asked = 1; };
-        action.sa_flags = static_cast<int>(SA_RESETHAND);
-        sigemptyset(&action.sa_mask);
-        sigaction(SIGINT, &action, &interrupt_);
-        sigaction(SIGTERM, &action, &terminate_);
-    }
-    ~StopSignals() {
-        sigaction(SIGINT, &interrupt_, nullptr);
-        sigaction(SIGTERM, &terminate_, nullptr);
-    }
-    StopSignals(const StopSignals&) = delete;
-    StopSignals& operator=(const StopSignals&) = delete;
-
-  private:
-    struct sigaction interrupt_ {};
-    struct sigaction terminate_ {};
-};
 
 // So many in a second, and half a second's worth at once.
 class Allowance {
@@ -123,7 +95,12 @@ class Prover {
 
     // Puts back what is borrowed at this moment; what is not decided stays so.
     void leave_rest() {
-        for (const std::size_t at : borrowed_) give_back(candidates_[at]);
+        for (const std::size_t at : borrowed_) {
+            Candidate& candidate = candidates_[at];
+            candidate.proof.sent |= candidate.probe->look() != KeepaliveProbe::Step::waiting;
+            if (candidate.proof.sent) candidate.proof.outcome = Outcome::undecided;
+            give_back(candidate);
+        }
         for (const std::size_t at : waiting_) candidates_[at].proof.outcome = Outcome::undecided;
         left_ = queue_.size() + borrowed_.size() + waiting_.size();
     }
@@ -150,9 +127,10 @@ class Prover {
                                    candidate.proof.outcome != Outcome::not_probed
                                ? 1
                                : 0;
-            not_restored += candidate.proof.sent && !candidate.proof.restored ? 1 : 0;
+            not_restored += candidate.lost ? 1 : 0;
         }
         std::vector<Gap>& gaps = session_.sample().gaps;
+        places_.tell_gaps(candidates_, gaps);
         for (const auto& [why, many] : not_done_)
             gaps.push_back({"proc", why.scope, why.error,
                             fmt::format("{} not verified: {}",
@@ -266,6 +244,7 @@ class Prover {
 
     void give_back(Candidate& candidate) {
         candidate.proof.restored = candidate.probe->restore();
+        candidate.lost = !candidate.proof.restored;
         candidate.probe.reset();
     }
 
@@ -323,7 +302,8 @@ class Prover {
             if (*outcome == Outcome::not_probed)
                 not_done(candidate, Outcome::not_probed, "owners", "ESTALE",
                          "it has gone over to another owner meanwhile");
-            if (*outcome == Outcome::undecided)
+            if (*outcome == Outcome::undecided &&
+                (candidate.copies || places_.has_wire(*candidate.socket)))
                 not_done(candidate, Outcome::undecided, "sockets", "ETIMEDOUT",
                          candidate.copies
                              ? "too few probes could be sent to call silence death"
@@ -385,7 +365,7 @@ ProofEnd prove(Run& run, const std::vector<Subject>& subjects, const ProofOption
     constexpr std::chrono::milliseconds show_interval{200};
     auto shown = std::chrono::steady_clock::time_point();
     bool more = !subjects.empty();
-    while (more && stop_asked == 0) {
+    while (more && !StopSignals::asked()) {
         more = prover.step();
         const auto now = std::chrono::steady_clock::now();
         if (now - shown >= show_interval) {

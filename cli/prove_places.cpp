@@ -34,24 +34,31 @@ ProvingPlaces::ProvingPlaces(Session& session, std::span<Candidate> candidates) 
         const auto repeated = std::ranges::unique(place.ports);
         place.ports.erase(repeated.begin(), repeated.end());
         const netlink::Netns* netns = session.netns(id);
-        int failure = netns == nullptr ? ENOENT : 0;
-        if (failure == 0) {
-            const int entering = netns->run([&] {
-                auto wire = probes::ProbeChannel::open_here(place.ports);
-                if (wire)
-                    place.wire = std::move(*wire);
-                else
-                    failure = wire.error();
-            });
-            if (entering != 0) failure = entering;
-        }
-        if (failure == 0) continue;
-        session.sample().gaps.push_back(
-            {"netns", netns != nullptr ? netns->label() : "netns", errno_name(failure),
-             fmt::format(
-                 "without the right to raw and packet sockets there (CAP_NET_RAW) each peer "
-                 "gets one probe; a probe can be lost, so silence is not called death ({})",
-                 phrase::count(place.candidates.size(), "connection"))});
+        if (netns == nullptr) continue;
+        place.label = netns->label();
+        const int entering = netns->run([&] {
+            auto wire = probes::ProbeChannel::open_here(place.ports);
+            if (wire)
+                place.wire = std::move(*wire);
+            else
+                place.error = wire.error();
+        });
+        if (entering != 0) place.error = entering;
+    }
+}
+
+void ProvingPlaces::tell_gaps(std::span<const Candidate> candidates, std::vector<Gap>& gaps) const {
+    for (const auto& [id, place] : places_) {
+        if (place.wire) continue;
+        const auto undecided = std::ranges::count_if(candidates, [&](const Candidate& each) {
+            return each.socket->netns == id && each.proof.outcome == Outcome::undecided;
+        });
+        if (undecided == 0) continue;
+        gaps.push_back({"netns", place.label, errno_name(place.error),
+                        fmt::format("{} silent to one probe: without CAP_NET_RAW it cannot be "
+                                    "repeated, and one can be lost",
+                                    phrase::count(static_cast<std::uint64_t>(undecided), "peer was",
+                                                  "peers were"))});
     }
 }
 

@@ -31,6 +31,7 @@ struct Candidate {
     std::int64_t next_copy = 0;
     Watched watched;
     bool decided = false;
+    bool lost = false;  // its settings could not be put back
     Proof proof;
 };
 
@@ -40,6 +41,8 @@ class ProvingPlaces {
     // kernel's own probe is all there is, and a gap says so.
     ProvingPlaces(Session& session, std::span<Candidate> candidates);
 
+    // Where no wire could be opened and something stayed undecided for it.
+    void tell_gaps(std::span<const Candidate> candidates, std::vector<Gap>& gaps) const;
     // Whether copies can be sent for this socket.
     [[nodiscard]] bool has_wire(const Socket& socket) const;
     // Sorts what was seen on the wires to the candidates.
@@ -56,6 +59,8 @@ class ProvingPlaces {
         netlink::SocketTable* table = nullptr;
         std::vector<std::uint16_t> ports;
         std::optional<probes::ProbeChannel> wire;
+        int error = 0;  // why there is none
+        std::string label;
         std::unordered_map<Tuple, std::size_t> candidates;
     };
     void look_in(Place& place, std::span<Candidate> candidates,

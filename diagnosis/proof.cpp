@@ -128,7 +128,7 @@ void apply_proofs(const Sample& sample, const Policy& policy, const std::vector<
     for (const Proof& proof : proofs) {
         Connection& connection = report.connections[proof.subject.connection];
         probes.sent += proof.sent ? 1 : 0;
-        probes.restored += proof.restored ? 1 : 0;
+        probes.restored += proof.sent && proof.restored ? 1 : 0;
         probes.answered += proof.outcome == Outcome::answered ? 1 : 0;
         probes.reset += proof.outcome == Outcome::reset ? 1 : 0;
         probes.unanswered += proof.outcome == Outcome::unanswered ? 1 : 0;
