@@ -29,11 +29,12 @@ ProvingPlaces::ProvingPlaces(Session& session, std::span<Candidate> candidates) 
         place.ports.push_back(candidates[at].subject.client_side ? socket.tuple.remote.port
                                                                  : socket.tuple.local.port);
     }
-    for (auto& [id, place] : places_) {
+    for (auto& entry : places_) {
+        Place& place = entry.second;
         std::ranges::sort(place.ports);
         const auto repeated = std::ranges::unique(place.ports);
         place.ports.erase(repeated.begin(), repeated.end());
-        const netlink::Netns* netns = session.netns(id);
+        const netlink::Netns* netns = session.netns(entry.first);
         if (netns == nullptr) continue;
         place.label = netns->label();
         const int entering = netns->run([&] {
@@ -48,7 +49,9 @@ ProvingPlaces::ProvingPlaces(Session& session, std::span<Candidate> candidates) 
 }
 
 void ProvingPlaces::tell_gaps(std::span<const Candidate> candidates, std::vector<Gap>& gaps) const {
-    for (const auto& [id, place] : places_) {
+    for (const auto& entry : places_) {
+        const NetnsId id = entry.first;
+        const Place& place = entry.second;
         if (place.wire) continue;
         const auto undecided = std::ranges::count_if(candidates, [&](const Candidate& each) {
             return each.socket->netns == id && each.proof.outcome == Outcome::undecided;

@@ -36,7 +36,7 @@ std::expected<VerifyOptions, Stop> parse_verify_options(const std::vector<std::s
     app.formatter(help_formatter());
     app.set_help_flag("-h,--help", "Print this help");
 
-    ReportOptions report(app);
+    const ReportOptions report(app);
     const SharedOptions shared(app, {"table", "json"});
     app.add_flag("--all", options.all,
                  "Every established connection, not only unverified and suspect ones");

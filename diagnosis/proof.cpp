@@ -35,7 +35,7 @@ void see_again(Report& report, Connection& connection, const Proof& proof) {
         now.state = State::closed;
         now.timer = {};
     }
-    report.found_later.push_back(std::move(now));
+    report.found_later.push_back(now);
     socket = &report.found_later.back();
     if (proof.outcome == Outcome::reset || connection.server_socket != socket) return;
     connection.keepalive = keepalive_of(*socket);
