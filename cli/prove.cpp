@@ -225,17 +225,16 @@ class Prover {
         candidate.mark = borrowed->mark();
         candidate.watched = {.probed_at = now, .wait_ms = options_.wait_ms, .probes = 1};
         candidate.borrowed_at = now;
-        auto probe = KeepaliveProbe::begin(std::move(*borrowed));
+        auto probe = KeepaliveProbe::begin(std::move(*borrowed), options_.wait_ms / 1000);
         if (!probe) {
             candidate.watched.probes = 0;
             const auto& error = probe.error();
-            if (error.code == ENOTCONN)
+            candidate.refused = error.refused;
+            if (error.code == ENOTCONN || !error.refused.empty())
                 waiting_.push_back(index);
             else
-                not_done(candidate, Outcome::not_probed, "sockets",
-                         error.code != 0 ? errno_name(error.code) : "EBUSY",
-                         error.refused.empty() ? "its settings could not be read or changed"
-                                               : error.refused);
+                not_done(candidate, Outcome::not_probed, "sockets", errno_name(error.code),
+                         "its settings could not be read or changed");
             return;
         }
         candidate.probe.emplace(std::move(*probe));
@@ -283,25 +282,32 @@ class Prover {
         });
     }
 
+    [[nodiscard]] std::optional<Outcome> outcome_of(const Candidate& candidate,
+                                                    const Socket* socket) const {
+        const auto decided = decide(candidate.watched, socket, clock());
+        if (candidate.proof.sent) return decided;
+        if (socket == nullptr || socket->state != State::established) return Outcome::closed;
+        if (candidate.refused.empty()) return Outcome::not_probed;
+        // Only watched: what it hears, it hears without us.
+        if (!decided) return std::nullopt;
+        return *decided == Outcome::answered ? Outcome::heard : Outcome::not_probed;
+    }
+
     void look_at_waiting() {
         places_.look(candidates_, waiting_, [&](std::size_t index, const Socket* socket) {
             Candidate& candidate = candidates_[index];
             // The wire saw a reset before the socket's end, but maybe after we looked there last.
             if (socket == nullptr) places_.receive(candidates_);
-            std::optional<Outcome> outcome;
-            if (candidate.proof.sent)
-                outcome = decide(candidate.watched, socket, clock());
-            else if (socket == nullptr || socket->state != State::established)
-                outcome = Outcome::closed;
-            else
-                outcome = Outcome::not_probed;
+            const auto outcome = outcome_of(candidate, socket);
             if (!outcome) return;
             candidate.decided = true;
             if (socket != nullptr) candidate.proof.now = *socket;
             candidate.proof.outcome = *outcome;
             if (*outcome == Outcome::not_probed)
-                not_done(candidate, Outcome::not_probed, "owners", "ESTALE",
-                         "it has gone over to another owner meanwhile");
+                not_done(candidate, Outcome::not_probed, "sockets",
+                         candidate.refused.empty() ? "ESTALE" : "EBUSY",
+                         candidate.refused.empty() ? "it has gone over to another owner meanwhile"
+                                                   : candidate.refused);
             if (*outcome == Outcome::undecided &&
                 (candidate.copies || places_.has_wire(*candidate.socket)))
                 not_done(candidate, Outcome::undecided, "sockets", "ETIMEDOUT",

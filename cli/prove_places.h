@@ -6,6 +6,8 @@
 #include <map>
 #include <optional>
 #include <span>
+#include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -30,6 +32,8 @@ struct Candidate {
     bool copies = false;                           // seen.front() is the probe, and may be repeated
     std::int64_t next_copy = 0;
     Watched watched;
+    std::string_view
+        refused;  // why it is only watched: its own keepalive, or its data, may be answered
     bool decided = false;
     bool lost = false;  // its settings could not be put back
     Proof proof;

@@ -5,7 +5,22 @@
 
 namespace connleak::probes {
 
-std::string_view why_not_probed(const KeepaliveSettings& settings, const LiveInfo& info) {
+namespace {
+
+// Behind the waiting: for the rest of the run, and a peer that comes back just then.
+constexpr std::int64_t margin_s = 5;
+
+// From the moment of restoring, when the timer starts with the whole idle time, until the last
+// probe of the kernel's own before it gives up. Negative: there is none.
+std::int64_t last_own_probe_s(const KeepaliveSettings& settings, const LiveInfo& info) {
+    const std::int64_t own = settings.count - (info.probes + 1);
+    return own < 1 ? -1 : settings.idle_s + (own - 1) * std::int64_t{settings.interval_s};
+}
+
+}  // namespace
+
+std::string_view why_not_probed(const KeepaliveSettings& settings, const LiveInfo& info,
+                                std::int64_t wait_s) {
     if (info.unacked != 0 || info.unsent_bytes != 0)
         return "data are on their way to the peer: the kernel sends these again, and no probe";
     if (!settings.writable())
@@ -13,9 +28,8 @@ std::string_view why_not_probed(const KeepaliveSettings& settings, const LiveInf
                "socket takes, so that they could not be put back";
     if (settings.on && settings.user_timeout_ms != 0)
         return "keepalive with TCP_USER_TIMEOUT: a probe without an answer would close it";
-    if (settings.on && info.probes + 1 >= settings.count)
-        return "its own keepalive is near its last probe: one more without an answer would close "
-               "it";
+    if (settings.on && last_own_probe_s(settings, info) < wait_s + margin_s)
+        return "its own keepalive is near its end: one more probe without an answer could close it";
     return "";
 }
 
@@ -31,14 +45,14 @@ KeepaliveProbe::KeepaliveProbe(KeepaliveProbe&& other) noexcept
       changed_(std::exchange(other.changed_, false)),
       restored_(other.restored_) {}
 
-std::expected<KeepaliveProbe, KeepaliveProbe::Refusal> KeepaliveProbe::begin(
-    BorrowedSocket socket) {
+std::expected<KeepaliveProbe, KeepaliveProbe::Refusal> KeepaliveProbe::begin(BorrowedSocket socket,
+                                                                             std::int64_t wait_s) {
     const auto info = socket.info();
     if (!info) return std::unexpected(Refusal{info.error(), ""});
     const auto settings = socket.read();
     if (!settings) return std::unexpected(Refusal{settings.error(), ""});
     if (info->state != State::established) return std::unexpected(Refusal{ENOTCONN, ""});
-    if (const auto refused = why_not_probed(*settings, *info); !refused.empty())
+    if (const auto refused = why_not_probed(*settings, *info, wait_s); !refused.empty())
         return std::unexpected(Refusal{0, refused});
     KeepaliveProbe probe(std::move(socket), *settings, *info);  // puts back what is half done, too
     if (const int failure = probe.socket_.trigger_probe())

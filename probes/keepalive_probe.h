@@ -11,13 +11,15 @@
 
 namespace connleak::probes {
 
-// Why a socket in this condition must not be probed, or cannot be; "" when it can.
+// Why a socket in this condition must not be probed, or cannot be; "" when it can. `wait_s`: how
+// long the answer is waited for.
 //
 // The kernel closes a connection with keepalive on when as many probes as TCP_KEEPCNT are
 // unanswered, or, with TCP_USER_TIMEOUT, when one is (tcp_keepalive_timer()). Ours counts as one
-// until the peer is heard. So there must be one more of the kernel's own to come, to which a peer
-// that was cut off for a while can answer.
-std::string_view why_not_probed(const KeepaliveSettings& settings, const LiveInfo& info);
+// until the peer is heard. A peer that is cut off for as long as we wait, and then is back, must
+// still meet one of the kernel's own probes before that.
+std::string_view why_not_probed(const KeepaliveSettings& settings, const LiveInfo& info,
+                                std::int64_t wait_s);
 
 class KeepaliveProbe {
   public:
@@ -26,7 +28,7 @@ class KeepaliveProbe {
         int code = 0;
         std::string_view refused;
     };
-    static std::expected<KeepaliveProbe, Refusal> begin(BorrowedSocket socket);
+    static std::expected<KeepaliveProbe, Refusal> begin(BorrowedSocket socket, std::int64_t wait_s);
 
     KeepaliveProbe(KeepaliveProbe&& other) noexcept;
     KeepaliveProbe(const KeepaliveProbe&) = delete;

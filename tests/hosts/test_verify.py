@@ -133,7 +133,7 @@ def test_a_path_with_800_ms_of_delay(lab):
     assert len(client.alive(live)) == 2
 
 
-@pytest.mark.parametrize("how", ["off", "on", "due", "tight"])
+@pytest.mark.parametrize("how", ["off", "on", "due", "near its end", "tight"])
 def test_a_peer_that_is_cut_off_meanwhile_survives(lab, how):
     """Called a ghost, it comes back and finds its connection: nothing was closed, and nothing will be."""
     server, web, router = routed(lab)
@@ -141,8 +141,9 @@ def test_a_peer_that_is_cut_off_meanwhile_survives(lab, how):
     live = client.open(service, 3, ping=False)
     eventually(lambda: service.accepted(live))
     if how != "off":
-        # due: its own probes go unanswered by then. tight: one more, and the kernel would give up.
-        settings = {"on": (300, 100, 3), "due": (2, 60, 9), "tight": (300, 100, 1)}[how]
+        # due: its own probes go unanswered by then. The last two: one more, and the kernel would give up
+        # before it asks again.
+        settings = {"on": (300, 100, 3), "due": (2, 60, 9), "near its end": (2, 5, 3), "tight": (300, 100, 1)}[how]
         names = ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT")
         borrow.set_options(service.pid, **dict(zip(names, settings)), SO_KEEPALIVE=1)
     silence()
@@ -151,7 +152,9 @@ def test_a_peer_that_is_cut_off_meanwhile_survives(lab, how):
         silence()
         report = verify(service, *QUICK, target="tcp://:9092", check=(0, 1, 3))
     assert borrow.options(service.pid) == before
-    if how == "tight":
+    refused = how in ("near its end", "tight")
+    if refused:
+        probes(report)
         report.never_dead(live)
         assert any("keepalive" in gap["effect"] for gap in report["gaps"])
     else:
@@ -160,7 +163,7 @@ def test_a_peer_that_is_cut_off_meanwhile_survives(lab, how):
     assert in_state(server, "ESTAB", 9092, live) and in_state(web, "ESTAB", 9092, live)
     again = verify(service, *QUICK, target="tcp://:9092", check=(0, 3))
     again.never_dead(live)
-    assert how == "tight" or all(again.row(each).verdict == "healthy" for each in live)
+    assert refused or all(again.row(each).verdict == "healthy" for each in live)
     assert in_state(server, "ESTAB", 9092, live) and in_state(web, "ESTAB", 9092, live)
 
 
@@ -201,6 +204,20 @@ def test_a_busy_client_is_alive_without_a_probe_and_one_that_leaves_is_no_ghost(
     assert not [row for row in report.connections if row.verdict == "ghost"]
     assert client.churned(stop=True)["errors"] == []
     assert len(client.alive(live)) == 2
+
+
+def test_where_no_probe_is_allowed_the_answer_to_its_own_keepalive_counts(pair):
+    server, web = pair
+    service, client = TcpServer(server, "silent", port=9092), Client(web)
+    live = client.open(service, 2, ping=False)
+    eventually(lambda: service.accepted(live))
+    borrow.set_options(service.pid, TCP_KEEPIDLE=5, TCP_KEEPINTVL=1, TCP_KEEPCNT=3, SO_KEEPALIVE=1)
+    silence()
+    before = borrow.options(service.pid)
+    report = verify(service, "--wait", "30s", target="tcp://:9092")
+    report.expect(live, "healthy", "recent-traffic")
+    probes(report)
+    assert borrow.options(service.pid) == before
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

@@ -199,20 +199,24 @@ TEST(KeepaliveProbe, IsNotSentWhereItCouldCloseWhatItTests) {
         return LiveInfo{.state = State::established, .probes = unanswered};
     };
     const KeepaliveSettings off{false, 7200, 75, 9, 0};
-    EXPECT_EQ(why_not_probed(off, idle), "");
-    EXPECT_EQ(why_not_probed({false, 7200, 75, 1, 30'000}, with(5)), "");
-    EXPECT_EQ(why_not_probed({true, 300, 100, 3, 0}, idle), "");
-    EXPECT_EQ(why_not_probed({true, 300, 100, 3, 0}, with(1)), "");
-    EXPECT_NE(why_not_probed({true, 300, 100, 3, 0}, with(2)), "");
-    EXPECT_NE(why_not_probed({true, 300, 100, 1, 0}, idle), "");
-    EXPECT_NE(why_not_probed({true, 300, 100, 3, 20'000}, idle), "");
-    EXPECT_NE(why_not_probed({false, 86'400, 75, 9, 0}, idle), "");
+    EXPECT_EQ(why_not_probed(off, idle, 15), "");
+    EXPECT_EQ(why_not_probed({false, 7200, 75, 1, 30'000}, with(5), 15), "");
+    EXPECT_EQ(why_not_probed({true, 300, 100, 3, 0}, idle, 15), "");
+    EXPECT_EQ(why_not_probed({true, 300, 100, 3, 0}, with(1), 15), "");
+    EXPECT_NE(why_not_probed({true, 300, 100, 3, 0}, with(2), 15), "");
+    EXPECT_NE(why_not_probed({true, 300, 100, 1, 0}, idle, 15), "");
+    // The kernel's last probe must come when the waiting is over: after 15 + 5, and after 5 s.
+    EXPECT_EQ(why_not_probed({true, 15, 5, 3, 0}, idle, 15), "");
+    EXPECT_NE(why_not_probed({true, 15, 5, 3, 0}, idle, 16), "");
+    EXPECT_NE(why_not_probed({true, 5, 30, 3, 0}, with(1), 15), "");
+    EXPECT_NE(why_not_probed({true, 300, 100, 3, 20'000}, idle, 15), "");
+    EXPECT_NE(why_not_probed({false, 86'400, 75, 9, 0}, idle, 15), "");
     LiveInfo busy = idle;
     busy.unacked = 1;
-    EXPECT_NE(why_not_probed(off, busy), "");
+    EXPECT_NE(why_not_probed(off, busy, 15), "");
     busy = idle;
     busy.unsent_bytes = 1;
-    EXPECT_NE(why_not_probed(off, busy), "");
+    EXPECT_NE(why_not_probed(off, busy, 15), "");
 }
 
 }  // namespace
