@@ -29,6 +29,8 @@ constexpr std::array verbs{
     Verb{"check", connleak::cli::check, "one line for cron and monitoring"},
     Verb{"sockets", connleak::cli::sockets, "the kernel's TCP sockets, as ss and netstat -o do"},
     Verb{"what-if", connleak::cli::what_if, "which clients a Redis timeout would close"},
+    Verb{"verify", connleak::cli::verify,
+         "proof of life: has the kernel probe what no table shows"},
 };
 
 // The verbs, and behind them the help of the default one.

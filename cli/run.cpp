@@ -45,7 +45,11 @@ render::Head make_head() {
 }  // namespace
 
 Run::Run(const Options& options)
-    : begin_(std::chrono::steady_clock::now()), head_(make_head()), session_(options) {}
+    : begin_(std::chrono::steady_clock::now()),
+      head_(make_head()),
+      session_(options),
+      policy_{.recent_ms = options.recent_s * 1000,
+              .persistent_after_s = options.persistent_after_s} {}
 
 std::expected<std::unique_ptr<Run>, Stop> Run::make(const Options& options) {
     const auto password = find_password(options);
@@ -64,10 +68,8 @@ std::expected<std::unique_ptr<Run>, Stop> Run::make(const Options& options) {
     if (const auto wrong = collect(session, *password))
         return std::unexpected(Stop{bad_usage, *wrong});
 
-    const Policy policy{.recent_ms = options.recent_s * 1000,
-                        .persistent_after_s = options.persistent_after_s};
     KernelWitness witness(session);
-    run->report_ = diagnose(session.sample(), policy, witness, ::getpid());
+    run->report_ = diagnose(session.sample(), run->policy_, witness, ::getpid());
     return run;
 }
 

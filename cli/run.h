@@ -27,6 +27,8 @@ class Run {
     [[nodiscard]] Session& session() { return session_; }
     [[nodiscard]] const Sample& sample() const { return session_.sample(); }
     [[nodiscard]] const Report& report() const { return report_; }
+    [[nodiscard]] Report& report() { return report_; }
+    [[nodiscard]] const Policy& policy() const { return policy_; }
     // With what the run has cost until now.
     [[nodiscard]] render::Head head() const;
 
@@ -36,6 +38,7 @@ class Run {
     std::chrono::steady_clock::time_point begin_;
     render::Head head_;
     Session session_;
+    Policy policy_;
     Report report_;
 };
 

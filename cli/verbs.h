@@ -12,5 +12,6 @@ int scan(const Words& words);
 int check(const Words& words);
 int sockets(const Words& words);
 int what_if(const Words& words);
+int verify(const Words& words);
 
 }  // namespace connleak::cli

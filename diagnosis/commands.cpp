@@ -90,7 +90,8 @@ std::string Commands::client(const std::string& words) const {
 }
 
 std::string Commands::scan(const std::string& words) const {
-    const std::string command = "connleak scan " + quoted(target_text(server_)) + ' ' + words;
+    const std::string command =
+        "connleak " + std::string(verb_) + ' ' + quoted(target_text(server_)) + ' ' + words;
     // A loopback address is another host in each namespace.
     return server_.endpoint.address.is_loopback() ? inside(command) : command;
 }

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "diagnosis/report.h"
 
@@ -14,8 +15,10 @@ class Commands {
   public:
     Commands(const Sample& sample, const Server& server);
 
-    // connleak scan of this server; then `words`.
+    // connleak scan of this server, or after a verification verify; then `words`.
     [[nodiscard]] std::string scan(const std::string& words) const;
+    // What a verification has shown only another one shows again.
+    void repeat_verification() { verb_ = "verify"; }
 
     // redis-cli (or valkey-cli) with host, port and, where needed, the namespace; then `words`.
     [[nodiscard]] std::string client(const std::string& words) const;
@@ -39,6 +42,7 @@ class Commands {
 
     const Sample& sample_;
     const Server& server_;
+    std::string_view verb_ = "scan";
 };
 
 }  // namespace connleak

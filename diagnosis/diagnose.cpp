@@ -32,24 +32,32 @@ Report diagnose(const Sample& sample, const Policy& policy, Witness& witness,
     std::vector<Draft> drafts = join(sample, paths, own_pid);
     SecondLook(sample, paths, witness, report.found_later).run(drafts);
 
-    report.counts.resize(sample.servers.size());
     report.connections.reserve(drafts.size());
     for (Draft& draft : drafts) {
         Connection& connection = draft.connection;
         const Server& server = sample.servers[connection.server];
         judge(connection, draft.facts, policy, server.answer.tcp_keepalive_s);
         connection.age_s = age_s(connection);
+        report.connections.push_back(std::move(connection));
+    }
+    conclude(sample, policy, report);
+    return report;
+}
+
+void conclude(const Sample& sample, const Policy& policy, Report& report) {
+    report.counts.assign(sample.servers.size(), {});
+    for (const Connection& connection : report.connections) {
         ServerCounts& counts = report.counts[connection.server];
         ++counts.verdict[static_cast<std::size_t>(connection.verdict)];
         const Socket* judged = connection.server_socket != nullptr ? connection.server_socket
                                                                    : connection.client_socket;
         if (judged != nullptr && judged->state == State::established)
             ++counts.keepalive[static_cast<std::size_t>(connection.keepalive)];
-        report.connections.push_back(std::move(connection));
     }
+    report.holders.clear();
+    report.groups.clear();
     name_holders(sample, policy, report);
     report.findings = find_problems(sample, policy, report);
-    return report;
 }
 
 }  // namespace connleak

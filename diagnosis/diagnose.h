@@ -9,4 +9,8 @@ namespace connleak {
 // The report's connections point into `sample`, which must outlive it.
 Report diagnose(const Sample& sample, const Policy& policy, Witness& witness, std::int32_t own_pid);
 
+// What follows from the connections and their verdicts, made anew: counts, holders, groups,
+// findings.
+void conclude(const Sample& sample, const Policy& policy, Report& report);
+
 }  // namespace connleak

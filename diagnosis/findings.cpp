@@ -84,30 +84,69 @@ Found refuses(const Context& context) {
     return result;
 }
 
+// By how they became known.
+struct GhostKinds {
+    std::uint64_t total = 0;
+    std::uint64_t reset = 0;       // gone by now: the peer's reset ended them
+    std::uint64_t unanswered = 0;  // the peer's host is not in sight, and silent
+};
+
+GhostKinds count_ghosts(const Context& context) {
+    GhostKinds kinds;
+    for (const Connection& each : context.report.connections) {
+        if (each.server != context.index || each.verdict != Verdict::ghost) continue;
+        const auto has = [&](Evidence evidence) {
+            return std::ranges::find(each.evidence, evidence) != each.evidence.end();
+        };
+        ++kinds.total;
+        if (has(Evidence::probe_reset))
+            ++kinds.reset;
+        else if (has(Evidence::probe_unanswered))
+            ++kinds.unanswered;
+    }
+    return kinds;
+}
+
+std::string ghosts_summary(const GhostKinds& kinds, bool one_host) {
+    const bool one = kinds.total == 1;
+    std::string text = count(kinds.total, "ghost") + ": ";
+    if (kinds.unanswered == kinds.total)
+        return text + (one ? "its peer does not answer" : "their peers do not answer");
+    if (kinds.unanswered > 0) return text + "their peers no longer have them, or do not answer";
+    text += std::string(one_host ? "the host " : "the hosts ") +
+            (one ? "it came from " : "they came from ");
+    return text + (one_host ? "no longer has " : "no longer have ") + (one ? "it" : "them");
+}
+
 Found ghosts(const Context& context) {
-    const std::uint64_t total = context.verdicts(Verdict::ghost);
-    if (total == 0) return std::nullopt;
+    const GhostKinds kinds = count_ghosts(context);
+    if (kinds.total == 0) return std::nullopt;
+    const std::uint64_t held = kinds.total - kinds.reset;
     const auto limit = client_limit(context.server);
-    const bool pressing = context.server.answer.refused_at_limit ||
-                          (limit && total * 100 >= *limit * ghosts_critical_percent);
+    const bool pressing = held > 0 && (context.server.answer.refused_at_limit ||
+                                       (limit && held * 100 >= *limit * ghosts_critical_percent));
     Finding result = finding(context, "ghost-connections",
-                             pressing ? Severity::critical : Severity::warning, total);
+                             pressing ? Severity::critical : Severity::warning, kinds.total);
     result.shares = shares(context, Verdict::ghost, false);
-    result.summary = count(total, "ghost") + ": " +
-                     (result.shares.size() == 1 ? "the host " : "the hosts ") +
-                     (total == 1 ? "it came from " : "they came from ") +
-                     (result.shares.size() == 1 ? "no longer has " : "no longer have ") +
-                     (total == 1 ? "it" : "them");
+    result.summary = ghosts_summary(kinds, result.shares.size() == 1);
+    if (held == 0) {
+        result.remedy =
+            "The peers' own answers to a probe, resets, have ended them: nothing is "
+            "left to be closed";
+        return result;
+    }
+    Commands commands = context.commands;
+    if (kinds.unanswered > 0) commands.repeat_verification();
+    result.remedy = kinds.unanswered == 0 ? "Each was looked at twice. "
+                                          : "Each was looked at twice, or probed time and again. ";
     if (context.can_be_told()) {
-        result.remedy =
-            "Each was looked at twice. Closing exactly these, by their client ids, frees " +
-            count(total, "slot") + " and touches no other connection:";
-        result.command = context.commands.kill_by_id(Verdict::ghost);
+        result.remedy += "Closing exactly these, by their client ids, frees " +
+                         count(held, "slot") + " and touches no other connection:";
+        result.command = commands.kill_by_id(Verdict::ghost);
     } else {
-        result.remedy =
-            "Each was looked at twice. Closing exactly these in the server's kernel frees " +
-            count(total, "slot") + ", needs no login and touches no other connection:";
-        result.command = context.commands.destroy_server_sockets(Verdict::ghost);
+        result.remedy += "Closing exactly these in the server's kernel frees " +
+                         count(held, "slot") + ", needs no login and touches no other connection:";
+        result.command = commands.destroy_server_sockets(Verdict::ghost);
     }
     return result;
 }

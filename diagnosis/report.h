@@ -40,6 +40,9 @@ enum class Evidence : std::uint8_t {
     accept_queue,
     nat_suspected,
     peer_out_of_sight,
+    probe_answered,
+    probe_reset,
+    probe_unanswered,
 };
 
 enum class Keepalive : std::uint8_t { on, off, masked, unknown };
@@ -124,13 +127,23 @@ struct ServerCounts {
         {};  // of established server-side (else client-side) sockets
 };
 
+// What a verification has sent and got, in connections.
+struct Probes {
+    std::uint64_t sent = 0;
+    std::uint64_t answered = 0;
+    std::uint64_t reset = 0;
+    std::uint64_t unanswered = 0;
+    std::uint64_t restored = 0;  // whose settings were read back as they were before
+};
+
 struct Report {
     std::vector<Connection> connections;
     std::vector<Holder> holders;
     std::vector<Group> groups;
     std::vector<Finding> findings;
     std::vector<ServerCounts> counts;  // by server
-    std::deque<Socket> found_later;    // sockets that only the second look found
+    std::deque<Socket> found_later;    // sockets that were seen after the first look
+    std::optional<Probes> probes;      // absent: nothing was probed
 };
 
 // How the user wants time to be judged.

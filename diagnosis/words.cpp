@@ -52,6 +52,12 @@ std::string_view word(Evidence evidence) {
             return "nat-suspected";
         case Evidence::peer_out_of_sight:
             return "peer-out-of-sight";
+        case Evidence::probe_answered:
+            return "probe-answered";
+        case Evidence::probe_reset:
+            return "probe-reset";
+        case Evidence::probe_unanswered:
+            return "probe-unanswered";
     }
     return "";
 }

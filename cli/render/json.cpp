@@ -27,6 +27,7 @@ void to_json(const Head& head, const Sample& sample, const Report& report, const
                   [&](const Group& each) { return json_group(sample, each); });
     document.list("findings", report.findings,
                   [&](const Finding& each) { return json_finding(sample, each); });
+    if (report.probes) document.member("probes", json_probes(*report.probes));
     document.member("cost", json_cost(head, sample));
     document.end();
 }

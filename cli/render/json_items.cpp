@@ -55,6 +55,14 @@ Json json_host(const Head& head) {
         {"name", head.host_name}, {"kernel", head.kernel}, {"boot_id", text_or_null(head.boot_id)}};
 }
 
+Json json_probes(const Probes& probes) {
+    return {{"sent", probes.sent},
+            {"answered", probes.answered},
+            {"reset", probes.reset},
+            {"unanswered", probes.unanswered},
+            {"restored", probes.restored}};
+}
+
 Json json_cost(const Head& head, const Sample& sample) {
     return {{"wall_ms", milliseconds(head.wall_ms)},
             {"sockets_read", head.sockets_read},

@@ -8,6 +8,7 @@ namespace connleak::render {
 
 Json json_generator();
 Json json_host(const Head& head);
+Json json_probes(const Probes& probes);
 Json json_cost(const Head& head, const Sample& sample);
 
 // What every document begins with: schema_version, generator, generated_at, host, complete, gaps.

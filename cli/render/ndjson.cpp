@@ -38,11 +38,13 @@ void to_ndjson(const Head& head, const Sample& sample, const Report& report, con
               [&](const Finding& each) { return json_finding(sample, each); }) &&
         write(lines, "gap", sample.gaps, json_gap);
     if (!wanted) return;
-    lines.line("summary", {{"schema_version", 1},
-                           {"generator", json_generator()},
-                           {"complete", sample.gaps.empty()},
-                           {"cost", json_cost(head, sample)},
-                           {"totals", totals(sample, report)}});
+    Json summary = {{"schema_version", 1},
+                    {"generator", json_generator()},
+                    {"complete", sample.gaps.empty()},
+                    {"cost", json_cost(head, sample)},
+                    {"totals", totals(sample, report)}};
+    if (report.probes) summary["probes"] = json_probes(*report.probes);
+    lines.line("summary", summary);
     lines.end();
 }
 

@@ -104,6 +104,7 @@ class Table {
                      "service.",
                      prose(), 0));
         }
+        if (report_.probes) probes(*report_.probes);
         text_ += gap_lines(sample_.gaps, prose(), paint_);
         return std::move(text_);
     }
@@ -232,6 +233,19 @@ class Table {
         block(process_lines(sample_, report_, index, style_.columns), true);
         if (style_.connections)
             block(connection_lines(sample_, report_, index, style_.columns, paint_), true);
+    }
+
+    void probes(const Probes& all) {
+        line("");
+        if (all.sent == 0)
+            return line("probed 0: every connection was decided without, or could not be");
+        const std::uint64_t open =
+            all.sent - std::min(all.sent, all.answered + all.reset + all.unanswered);
+        std::string text =
+            fmt::format("probed {}: {} answered, {} reset, {} unanswered", number(all.sent),
+                        number(all.answered), number(all.reset), number(all.unanswered));
+        if (open > 0) text += fmt::format(", {} undecided", number(open));
+        line(text);
     }
 
     const Sample& sample_;

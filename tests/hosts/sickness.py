@@ -19,6 +19,19 @@ def cut_off(host, port):
         host.nft("delete table inet clk_cut")
 
 
+@contextlib.contextmanager
+def dropping(host, hook, rule):
+    """While this lasts, what the rule picks out is lost on the host's way in, out or forward."""
+    host.nft(f"""
+        table inet clk_drop {{
+            chain lost {{ type filter hook {hook} priority 0; {rule} drop; }}
+        }}""")
+    try:
+        yield
+    finally:
+        host.nft("delete table inet clk_drop")
+
+
 def kill_sockets(host, filters):
     """filters: one ss expression per socket. Returns once the kernel has none of them any more."""
     filters = list(filters)
