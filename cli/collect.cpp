@@ -47,13 +47,13 @@ std::optional<std::string> collect(Session& session, const std::string& password
     Sample& sample = session.sample();
     const std::vector<std::uint16_t> ports = ports_of_interest(session);
     netlink::SocketQuery query;
-    query.states = ~netlink::state_bit(State::listen);
+    query.states = ~state_bit(State::listen);
     query.ports = ports;
     if (!ports.empty()) sample.sockets = session.dump(query);
     discover_remote_servers(session);
 
     netlink::SocketQuery listening;
-    listening.states = netlink::state_bit(State::listen);
+    listening.states = state_bit(State::listen);
     listening.ports = ports;
     listening.with_info = false;
     const std::vector<Socket> listeners =

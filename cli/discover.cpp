@@ -53,7 +53,7 @@ class Discovery {
   public:
     explicit Discovery(Session& session) : session_(session) {
         netlink::SocketQuery query;
-        query.states = netlink::state_bit(State::listen);
+        query.states = state_bit(State::listen);
         query.with_info = false;
         listeners_ = session.dump(query);
         std::unordered_set<std::uint32_t> inodes;

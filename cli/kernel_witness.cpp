@@ -14,10 +14,9 @@ namespace {
 constexpr std::chrono::milliseconds settling{100};
 
 // A connection that a translator rewrites has one of these states on its other end while it lives.
-constexpr std::uint32_t living_states =
-    netlink::state_bit(State::established) | netlink::state_bit(State::syn_sent) |
-    netlink::state_bit(State::fin_wait_1) | netlink::state_bit(State::fin_wait_2) |
-    netlink::state_bit(State::closing);
+constexpr std::uint32_t living_states = state_bit(State::established) | state_bit(State::syn_sent) |
+                                        state_bit(State::fin_wait_1) |
+                                        state_bit(State::fin_wait_2) | state_bit(State::closing);
 
 }  // namespace
 

@@ -37,7 +37,7 @@ struct Stop {
     std::string text;
 };
 
-// "30", "30s", "5m", "2h", "1d": seconds. std::nullopt for anything else, and beyond ten years.
+// As diagnosis/duration.h reads it; std::nullopt beyond ten years.
 std::optional<std::int64_t> parse_duration(std::string_view text);
 
 }  // namespace connleak::cli

@@ -42,12 +42,14 @@ Wanted what_is_wanted(const SocketsOptions& options, const Filter& filter) {
     for (const render::Column* column : columns) {
         wanted.owners |= column->need == render::Need::owners;
         wanted.info |= column->need == render::Need::info;
+        wanted.memory |= column->need == render::Need::memory;
         wanted.devices |= column->name == "INTERFACE";
         wanted.cgroups |= column->name == "CGROUP";
         wanted.probes |= column->name == "TIMER" && options.timer == render::TimerStyle::netstat;
     }
     wanted.owners |= all;
     wanted.info |= all;
+    wanted.memory |= all;
     wanted.devices |= all;
     wanted.cgroups |= all;
     return wanted;

@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "cli/render/socket_facts.h"
+#include "diagnosis/verdict.h"
 
 namespace connleak::cli {
 
@@ -86,11 +87,12 @@ std::vector<Count> count_sockets(std::span<const SocketRow> rows, const SocketsV
         if (first) counts.push_back({.values = std::move(values), .oldest_s = std::nullopt});
         Count& count = counts[place->second];
         ++count.sockets;
-        const auto age = render::age_s(*row.socket);
-        if (!age) continue;
-        count.oldest_s = std::max(count.oldest_s.value_or(0), *age);
+        const auto age_ms = least_age_ms(*row.socket);
+        if (!age_ms) continue;
+        const std::int64_t age = *age_ms / 1000;
+        count.oldest_s = std::max(count.oldest_s.value_or(0), age);
         const bool established = row.socket->state == State::established;
-        count.persistent += established && *age >= persistent_after_s ? 1U : 0U;
+        count.persistent += established && age >= persistent_after_s ? 1U : 0U;
     }
     std::ranges::sort(counts, [](const Count& one, const Count& other) {
         if (one.sockets != other.sockets) return one.sockets > other.sockets;

@@ -63,12 +63,10 @@ constexpr std::array<NameAndLongName, 12> with_value{{
     {"--color", "--color"},
 }};
 
-constexpr std::uint32_t bit(State state) {
-    return filter::state_bit(state);
-}
-constexpr std::uint32_t listening = bit(State::listen) | bit(State::closed);
+constexpr std::uint32_t listening = state_bit(State::listen) | state_bit(State::closed);
 constexpr std::uint32_t by_default =
-    filter::all_states & ~(listening | bit(State::time_wait) | bit(State::syn_received));
+    filter::all_states &
+    ~(listening | state_bit(State::time_wait) | state_bit(State::syn_received));
 
 class WordSorter {
   public:
@@ -247,7 +245,8 @@ std::expected<SocketsOptions, Stop> parse_sockets_options(const std::vector<std:
     app.add_flag("-p,--processes", owners, "Processes, which are shown by default");
     app.add_flag("-e,--extended", extended, "Columns UID, INODE, COOKIE, CGROUP as well");
     app.add_flag("-i,--info", info, "Columns RTT, RETRANS, BACKOFF, UNACKED, HEARD as well");
-    app.add_flag("-m,--memory", memory, "Memory: the queues, which are shown by default");
+    app.add_flag("-m,--memory", memory,
+                 "Columns RMEM, RCVBUF, WMEM, SNDBUF, FWD, QUEUED, OPTMEM, BACKLOG, DROPS as well");
     app.add_option("--timer", timer, "Timers as netstat or as ss writes them")
         ->type_name("STYLE")
         ->check(CLI::IsMember({"netstat", "ss"}));
@@ -285,6 +284,7 @@ std::expected<SocketsOptions, Stop> parse_sockets_options(const std::vector<std:
     options.persistent_after_s = *parse_duration(persistent_after);
 
     options.columns = default_columns(!options.tcp);
+    if (memory) choose_columns("+RMEM,RCVBUF,WMEM,SNDBUF,FWD,QUEUED,OPTMEM,BACKLOG,DROPS", options);
     if (info) choose_columns("+RTT,RETRANS,BACKOFF,UNACKED,HEARD", options);
     if (extended) choose_columns("+UID,INODE,COOKIE,CGROUP", options);
     std::optional<std::string> wrong;

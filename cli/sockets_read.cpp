@@ -92,6 +92,7 @@ class Reader {
         netlink::SocketQuery query;
         query.states = states_;
         query.with_info = wanted_.info;
+        query.with_memory = wanted_.memory;
         if (tcp_filter_.expression)
             query.program = netlink::compile_filter(*tcp_filter_.expression, ports_[place.id()]);
         netlink::Dump dump = table->dump(query);
@@ -118,7 +119,7 @@ class Reader {
 
     void read_listening(const netlink::Netns& place, netlink::SocketTable& table) {
         netlink::SocketQuery query;
-        query.states = netlink::state_bit(State::listen);
+        query.states = state_bit(State::listen);
         query.with_info = false;
         const netlink::Dump dump = table.dump(query);
         note(place, dump.error);
@@ -127,13 +128,18 @@ class Reader {
     }
 
     void read_unix(const netlink::Netns& place) {
-        netlink::UnixDump dump = netlink::dump_unix_sockets(place);
+        netlink::UnixDump dump = netlink::dump_unix_sockets(place, wanted_.memory);
         note(place, dump.error);
+        if (dump.pending_error)
+            into_.gaps.push_back({"netlink", place.label(), errno_name(dump.pending_error->code),
+                                  "who waits for a Unix listener to accept is not shown whole"});
         into_.any_table |= !dump.error || !dump.sockets.empty();
         const auto& sockets = into_.unix_sockets.emplace_back(std::move(dump.sockets));
         for (const netlink::UnixSocket& each : sockets) {
             if (each.socket.inode != 0) into_.view.unix_sockets.emplace(each.socket.inode, &each);
-            if ((states_ & netlink::state_bit(each.socket.state)) != 0) take({&each.socket, &each});
+            for (const std::uint32_t inode : each.pending)
+                into_.view.unix_listeners.emplace(inode, &each);
+            if ((states_ & state_bit(each.socket.state)) != 0) take({&each.socket, &each});
         }
     }
 
@@ -162,7 +168,11 @@ class Reader {
         inodes.reserve(into_.rows.size());
         for (const SocketRow& row : into_.rows) {
             inodes.insert(row.socket->inode);
-            if (row.unix_socket != nullptr) inodes.insert(row.unix_socket->peer_inode);
+            if (row.unix_socket == nullptr) continue;
+            inodes.insert(row.unix_socket->peer_inode);
+            inodes.insert(row.unix_socket->pending.begin(), row.unix_socket->pending.end());
+            if (const auto* peer = render::unix_peer(row, into_.view))
+                inodes.insert(peer->socket.inode);
         }
         inodes.erase(0);
         into_.processes = probes::read_processes(inodes);

@@ -17,6 +17,7 @@ struct Wanted {
     bool owners = false;
     bool info = false;       // tcp_info
     bool probes = false;     // its count of probes, for netstat's form of the timer
+    bool memory = false;     // of buffers
     bool listening = false;  // which ports are listened on
     bool devices = false;
     bool cgroups = false;

@@ -5,22 +5,19 @@
 #include "diagnosis/findings.h"
 #include "diagnosis/holders.h"
 #include "diagnosis/second_look.h"
+#include "diagnosis/verdict.h"
 
 namespace connleak {
 
 namespace {
 
-// The kernel tells no socket's age. The server's list does; else the connection is at least as old
-// as the oldest thing that either socket remembers.
+// The server's list tells it; else the connection is at least as old as either socket.
 std::optional<std::int64_t> age_s(const Connection& connection) {
     if (connection.row != nullptr && connection.row->age_s) return connection.row->age_s;
     std::optional<std::int64_t> oldest_ms;
     for (const Socket* socket : {connection.server_socket, connection.client_socket}) {
-        if (socket == nullptr || !socket->info) continue;
-        const std::int64_t seen =
-            std::max({socket->info->last_data_sent_ms, socket->info->last_data_received_ms,
-                      socket->info->last_ack_received_ms});
-        oldest_ms = std::max(oldest_ms.value_or(0), seen);
+        const auto age_ms = socket != nullptr ? least_age_ms(*socket) : std::nullopt;
+        if (age_ms) oldest_ms = std::max(oldest_ms.value_or(0), *age_ms);
     }
     if (!oldest_ms) return std::nullopt;
     return *oldest_ms / 1000;

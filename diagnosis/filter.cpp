@@ -48,15 +48,8 @@ bool matches(const Prefix& prefix, const Address& address, bool ipv6_socket) {
     return same_bits(mapped, prefix.bytes, prefix.length);
 }
 
-// In these states the peer has been heard, and the kernel tells when. A listener's figures are 0,
-// those of a handshake count from the host's start.
-constexpr std::uint32_t states_with_peer =
-    state_bit(State::established) | state_bit(State::fin_wait_1) | state_bit(State::fin_wait_2) |
-    state_bit(State::close_wait) | state_bit(State::last_ack) | state_bit(State::closing);
-
 std::optional<std::int64_t> idle_s(const Socket& socket) {
-    if ((states_with_peer & state_bit(socket.state)) == 0) return std::nullopt;
-    const auto heard = last_heard_ms(socket);
+    const auto heard = peer_heard_ms(socket);
     if (!heard) return std::nullopt;
     return *heard / 1000;
 }

@@ -2,6 +2,7 @@
 #include <array>
 #include <utility>
 
+#include "diagnosis/duration.h"
 #include "diagnosis/filter.h"
 #include "diagnosis/filter_values.h"
 #include "diagnosis/filter_words.h"

@@ -15,9 +15,6 @@
 
 namespace connleak::filter {
 
-constexpr std::uint32_t state_bit(State state) {
-    return 1U << static_cast<unsigned>(state);
-}
 inline constexpr std::uint32_t all_states = 0xffe;  // State's values
 
 enum class Side : std::uint8_t { local, remote };

@@ -28,8 +28,6 @@ std::expected<HostValue, std::string> parse_port(std::string_view text, const Fi
 std::uint32_t parse_states(std::string_view text);
 std::optional<TimerKind> parse_timer(std::string_view text);
 std::optional<Keepalive> parse_keepalive(std::string_view text);
-// In seconds: 30, 30s, 5m, 2h, 1d.
-std::optional<std::int64_t> parse_duration(std::string_view text);
 // As strtoul reads it with base 0 (10, 0x0a, 012), because ss does.
 std::optional<std::uint32_t> parse_number(std::string_view text);
 

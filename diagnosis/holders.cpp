@@ -14,20 +14,6 @@ void raise(std::optional<T>& highest, std::optional<T> value) {
     if (value && (!highest || *value > *highest)) highest = value;
 }
 
-// A connection counts once, whatever number of processes share it; it is the group's of the oldest
-// one.
-const Process* holder_of(const Processes& processes, const std::vector<Owner>& owners) {
-    const Process* first = nullptr;
-    for (const Owner& owner : owners) {
-        const auto found = processes.by_pid.find(owner.pid);
-        if (found == processes.by_pid.end()) continue;
-        if (first == nullptr || std::tie(found->second.start_time, found->second.pid) <
-                                    std::tie(first->start_time, first->pid))
-            first = &found->second;
-    }
-    return first;
-}
-
 using GroupKey = std::tuple<std::size_t, std::string, GroupKind>;
 
 void add_pools(const Processes& processes, std::map<GroupKey, Group>& groups) {
@@ -52,6 +38,18 @@ void add_pools(const Processes& processes, std::map<GroupKey, Group>& groups) {
 }
 
 }  // namespace
+
+const Process* holder_of(const Processes& processes, std::span<const Owner> owners) {
+    const Process* first = nullptr;
+    for (const Owner& owner : owners) {
+        const auto found = processes.by_pid.find(owner.pid);
+        if (found == processes.by_pid.end()) continue;
+        if (first == nullptr || std::tie(found->second.start_time, found->second.pid) <
+                                    std::tie(first->start_time, first->pid))
+            first = &found->second;
+    }
+    return first;
+}
 
 void name_holders(const Sample& sample, const Policy& policy, Report& report) {
     const Processes& processes = sample.processes;

@@ -1,9 +1,15 @@
 // Who holds the connections: by process, and by the group that a person thinks in.
 #pragma once
 
+#include <span>
+
 #include "diagnosis/report.h"
 
 namespace connleak {
+
+// A connection counts once, whatever number of processes share it: for the oldest of its owners,
+// and of those for the one with the lowest pid. nullptr when none of them is known.
+const Process* holder_of(const Processes& processes, std::span<const Owner> owners);
 
 // Fills report.holders, report.groups and the group of each connection from its client side's
 // owners.

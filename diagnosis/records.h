@@ -43,6 +43,11 @@ enum class State : std::uint8_t {
     closing = 11,
 };
 
+// A set of states has one bit for each.
+constexpr std::uint32_t state_bit(State state) {
+    return 1U << static_cast<unsigned>(state);
+}
+
 // idiag_timer. The kernel reports one timer of a socket: retransmit and persist hide keepalive.
 enum class TimerKind : std::uint8_t {
     off = 0,
@@ -75,6 +80,20 @@ struct TcpInfo {
     friend bool operator==(const TcpInfo&, const TcpInfo&) = default;
 };
 
+// A socket's memory, as SO_MEMINFO has it (sk_get_meminfo() in net/core/sock.c): bytes, and drops.
+struct SocketMemory {
+    std::uint32_t rmem_alloc = 0;          // received and not read yet, with the kernel's overhead
+    std::uint32_t rcvbuf = 0;              // the limit of that, SO_RCVBUF
+    std::uint32_t wmem_alloc = 0;          // on its way out, below TCP
+    std::uint32_t sndbuf = 0;              // the limit of wmem_queued, SO_SNDBUF
+    std::uint32_t fwd_alloc = 0;           // reserved, and not in use
+    std::uint32_t wmem_queued = 0;         // to be sent, or sent and not acknowledged
+    std::uint32_t optmem = 0;              // options, filters, control messages
+    std::optional<std::uint32_t> backlog;  // arrived while the socket was in use
+    std::optional<std::uint32_t> drops;    // packets dropped; absent: an older kernel
+    friend bool operator==(const SocketMemory&, const SocketMemory&) = default;
+};
+
 struct Socket {
     NetnsId netns = 0;
     Tuple tuple;
@@ -83,12 +102,13 @@ struct Socket {
     Timer timer;
     std::uint32_t inode = 0;  // 0: no descriptor yet (accept queue) or no more (closing states)
     std::uint32_t uid = 0;
-    std::uint32_t interface = 0;       // idiag_if: bound device, 0 for none
-    std::uint64_t cookie = 0;          // sock_gen_cookie(): unique until the host reboots
-    std::uint64_t cgroup_id = 0;       // INET_DIAG_CGROUP_ID, 0 when the kernel does not tell
-    std::uint32_t rx_queue_bytes = 0;  // of a listener: connections that wait for accept()
-    std::uint32_t tx_queue_bytes = 0;  // of a listener: the backlog's limit
-    std::optional<TcpInfo> info;       // absent for TIME-WAIT and SYN-RECEIVED
+    std::uint32_t interface = 0;         // idiag_if: bound device, 0 for none
+    std::uint64_t cookie = 0;            // sock_gen_cookie(): unique until the host reboots
+    std::uint64_t cgroup_id = 0;         // INET_DIAG_CGROUP_ID, 0 when the kernel does not tell
+    std::uint32_t rx_queue_bytes = 0;    // of a listener: connections that wait for accept()
+    std::uint32_t tx_queue_bytes = 0;    // of a listener: the backlog's limit
+    std::optional<TcpInfo> info;         // absent for TIME-WAIT and SYN-RECEIVED
+    std::optional<SocketMemory> memory;  // the same, and where it was not asked for
     friend bool operator==(const Socket&, const Socket&) = default;
 };
 

@@ -78,6 +78,22 @@ std::optional<std::int64_t> last_heard_ms(const Socket& socket) {
     return std::min(socket.info->last_data_received_ms, socket.info->last_ack_received_ms);
 }
 
+std::optional<std::int64_t> peer_heard_ms(const Socket& socket) {
+    constexpr std::uint32_t with_peer =
+        state_bit(State::established) | state_bit(State::fin_wait_1) |
+        state_bit(State::fin_wait_2) | state_bit(State::close_wait) | state_bit(State::last_ack) |
+        state_bit(State::closing);
+    if ((with_peer & state_bit(socket.state)) == 0) return std::nullopt;
+    return last_heard_ms(socket);
+}
+
+std::optional<std::int64_t> least_age_ms(const Socket& socket) {
+    if (!peer_heard_ms(socket)) return std::nullopt;
+    const TcpInfo& info = *socket.info;
+    return std::max(
+        {info.last_data_sent_ms, info.last_data_received_ms, info.last_ack_received_ms});
+}
+
 void judge(Connection& connection, const Facts& facts, const Policy& policy,
            std::optional<std::uint64_t> keepalive_s) {
     const Socket* server = connection.server_socket;

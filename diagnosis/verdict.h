@@ -34,5 +34,11 @@ Keepalive keepalive_of(const Socket& socket);
 
 // Milliseconds since the peer's last segment (data or ACK); std::nullopt without tcp_info.
 std::optional<std::int64_t> last_heard_ms(const Socket& socket);
+// The same, in the states in which there is a peer: a listener's figures are 0, and those of a
+// handshake count from the host's start.
+std::optional<std::int64_t> peer_heard_ms(const Socket& socket);
+// The kernel tells no socket's age: it is at least so old as the oldest thing that it remembers.
+// In the states of peer_heard_ms().
+std::optional<std::int64_t> least_age_ms(const Socket& socket);
 
 }  // namespace connleak

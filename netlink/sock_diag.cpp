@@ -76,7 +76,8 @@ struct SocketTable::Impl {
         inet_diag_req_v2 header{};
         header.sdiag_family = static_cast<__u8>(family);
         header.sdiag_protocol = IPPROTO_TCP;
-        header.idiag_ext = query.with_info ? extension(INET_DIAG_INFO) : std::uint8_t{0};
+        if (query.with_info) header.idiag_ext |= extension(INET_DIAG_INFO);
+        if (query.with_memory) header.idiag_ext |= extension(INET_DIAG_SKMEMINFO);
         header.idiag_states = query.states & tcp_states;
         if ((query.states & state_bit(State::syn_received)) != 0)
             header.idiag_states |= new_syn_recv;

@@ -20,19 +20,16 @@ struct Error {
 };
 
 struct SocketQuery {
-    std::uint32_t states = 0xffffffff;  // bit 1 << State; all by default
+    std::uint32_t states = 0xffffffff;  // state_bit(); all by default
     // Sockets whose local or remote port is one of these; empty: every socket.
     // Spelled out for GCC 12, which warns where a designated initializer leaves it to its default.
     std::vector<std::uint16_t> ports = {};  // NOLINT(readability-redundant-member-init)
     bool with_info = true;  // tcp_info; without it a dump is about a third of the size
+    bool with_memory = false;
     // Bytecode that takes the place of the one for `ports` (filter_bytecode.h). A kernel that does
     // not understand it sends everything: what it leaves out, the caller leaves out as well.
     std::vector<std::uint8_t> program = {};  // NOLINT(readability-redundant-member-init)
 };
-
-constexpr std::uint32_t state_bit(State state) {
-    return 1U << static_cast<unsigned>(state);
-}
 
 struct Dump {
     std::vector<Socket> sockets;  // each once (by cookie)

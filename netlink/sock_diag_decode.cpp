@@ -1,9 +1,11 @@
 #include "netlink/sock_diag_decode.h"
 
 #include <linux/inet_diag.h>
+#include <linux/sock_diag.h>
 #include <linux/tcp.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstring>
@@ -61,6 +63,26 @@ TcpInfo decode_info(Bytes bytes) {
 
 }  // namespace
 
+std::optional<SocketMemory> decode_memory(std::span<const std::uint8_t> bytes) {
+    const std::size_t told = bytes.size() / sizeof(std::uint32_t);
+    if (told <= SK_MEMINFO_OPTMEM) return std::nullopt;
+    const auto numbers = load<std::array<std::uint32_t, SK_MEMINFO_VARS>>(bytes);
+    const auto since = [&](std::size_t at) {
+        return told > at ? std::optional(numbers[at]) : std::nullopt;
+    };
+    return SocketMemory{
+        .rmem_alloc = numbers[SK_MEMINFO_RMEM_ALLOC],
+        .rcvbuf = numbers[SK_MEMINFO_RCVBUF],
+        .wmem_alloc = numbers[SK_MEMINFO_WMEM_ALLOC],
+        .sndbuf = numbers[SK_MEMINFO_SNDBUF],
+        .fwd_alloc = numbers[SK_MEMINFO_FWD_ALLOC],
+        .wmem_queued = numbers[SK_MEMINFO_WMEM_QUEUED],
+        .optmem = numbers[SK_MEMINFO_OPTMEM],
+        .backlog = since(SK_MEMINFO_BACKLOG),
+        .drops = since(SK_MEMINFO_DROPS),
+    };
+}
+
 std::optional<Socket> decode_socket(std::span<const std::uint8_t> payload, NetnsId netns) {
     if (payload.size() < sizeof(inet_diag_msg)) return std::nullopt;
     const auto message = load<inet_diag_msg>(payload);
@@ -89,6 +111,8 @@ std::optional<Socket> decode_socket(std::span<const std::uint8_t> payload, Netns
             socket.info = decode_info(value);
         else if (type == INET_DIAG_CGROUP_ID)
             socket.cgroup_id = load<std::uint64_t>(value);
+        else if (type == INET_DIAG_SKMEMINFO)
+            socket.memory = decode_memory(value);
     });
     return decoded;
 }

@@ -14,4 +14,8 @@ namespace connleak::netlink {
 // std::nullopt when the bytes are no such message. `netns` is copied into the record.
 std::optional<Socket> decode_socket(std::span<const std::uint8_t> payload, NetnsId netns);
 
+// The numbers of INET_DIAG_SKMEMINFO or UNIX_DIAG_MEMINFO, in the order of SK_MEMINFO_*.
+// std::nullopt when there are fewer than any kernel sends.
+std::optional<SocketMemory> decode_memory(std::span<const std::uint8_t> bytes);
+
 }  // namespace connleak::netlink

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include "netlink/attributes.h"
+#include "netlink/sock_diag_decode.h"
 
 namespace connleak::netlink {
 
@@ -27,6 +28,14 @@ std::optional<UnixType> decode_type(std::uint8_t type) {
 std::string decode_name(Bytes bytes) {
     if (bytes.empty() || bytes.front() != 0) return load_text(bytes);
     return {bytes.begin(), bytes.end()};
+}
+
+// An end that was closed while it waited has no inode any more.
+std::vector<std::uint32_t> decode_pending(Bytes bytes) {
+    std::vector<std::uint32_t> inodes;
+    for (; bytes.size() >= sizeof(std::uint32_t); bytes = bytes.subspan(sizeof(std::uint32_t)))
+        if (const auto inode = load<std::uint32_t>(bytes); inode != 0) inodes.push_back(inode);
+    return inodes;
 }
 
 }  // namespace
@@ -58,6 +67,10 @@ std::optional<UnixSocket> decode_unix_socket(std::span<const std::uint8_t> paylo
             const auto queues = load<unix_diag_rqlen>(value);
             socket.rx_queue_bytes = queues.udiag_rqueue;
             socket.tx_queue_bytes = queues.udiag_wqueue;
+        } else if (attribute == UNIX_DIAG_MEMINFO) {
+            socket.memory = decode_memory(value);
+        } else if (attribute == UNIX_DIAG_ICONS) {
+            decoded->pending = decode_pending(value);
         }
     });
     return decoded;

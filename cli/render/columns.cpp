@@ -57,7 +57,7 @@ Number expires(const Row& row, const View&) {
     return row.socket->timer.expires_ms;
 }
 Number heard(const Row& row, const View&) {
-    return heard_ms(*row.socket).transform([](std::int64_t ms) {
+    return peer_heard_ms(*row.socket).transform([](std::int64_t ms) {
         return static_cast<std::uint64_t>(ms);
     });
 }
@@ -98,6 +98,11 @@ Number uid(const Row& row, const View&) {
     if (!has_uid(*row.socket)) return std::nullopt;
     return row.socket->uid;
 }
+template <auto SocketMemory::*member>
+Number memory(const Row& row, const View&) {
+    if (!row.socket->memory) return std::nullopt;
+    return (*row.socket->memory).*member;
+}
 Number peer_inode(const Row& row, const View&) {
     if (row.unix_socket == nullptr || row.unix_socket->peer_inode == 0) return std::nullopt;
     return row.unix_socket->peer_inode;
@@ -130,7 +135,7 @@ void timer(const Row& row, const View& view, std::string& out) {
     if (row.unix_socket == nullptr) append_timer(*row.socket, view.timer, out);
 }
 void process(const Row& row, const View& view, std::string& out) {
-    append_process(row, view.processes, out);
+    append_processes(owners_of(row, view.processes), out);
 }
 void heard_text(const Row& row, const View& view, std::string& out) {
     if (const Number ms = heard(row, view))
@@ -194,8 +199,10 @@ void interface(const Row& row, const View& view, std::string& out) {
         append_number(out += '#', index);
 }
 void peer_process(const Row& row, const View& view, std::string& out) {
-    if (const auto* peer = unix_peer(row, view); peer != nullptr)
-        append_process({&peer->socket, peer}, view.processes, out);
+    const auto* peer = unix_peer(row, view);
+    append_processes(peer != nullptr ? owners_of({&peer->socket, peer}, view.processes)
+                                     : pending_owners(row, view.processes),
+                     out);
 }
 
 constexpr auto left = Align::left;
@@ -204,25 +211,30 @@ constexpr auto plain = Need::nothing;
 constexpr auto holders = Need::owners;
 constexpr auto tcp_info = Need::info;
 
+using Text = std::string_view;
+
+// Sorted by its text.
+constexpr Column words(Text name, Need need, Text json, Text description,
+                       decltype(Column::text) text) {
+    return {name, left, need, json, description, text, {}, {}};
+}
+// Shown as the number that it is sorted by.
+template <Number (*number)(const Row&, const View&)>
+constexpr Column figure(Text name, Need need, Text json, Text description) {
+    return {name, right, need, json, description, as_text<number>, number, {}};
+}
+template <auto SocketMemory::*member>
+constexpr Column memory_figure(Text name, Text description) {
+    return figure<memory<member>>(name, Need::memory, "memory", description);
+}
+
 constexpr std::array columns{
-    Column{"PROTO", left, plain, "protocol", "tcp, tcp6, or u_str, u_dgr, u_seq", proto, {}, {}},
-    Column{"STATE", left, plain, "state", "state, as ss names it", state, {}, {}},
-    Column{"RECV-Q",
-           right,
-           plain,
-           "rx_queue_bytes",
-           "bytes not read yet; of a listener: connections not accepted yet",
-           as_text<rx_queue>,
-           rx_queue,
-           {}},
-    Column{"SEND-Q",
-           right,
-           plain,
-           "tx_queue_bytes",
-           "bytes not acknowledged yet; of a listener: its backlog",
-           as_text<tx_queue>,
-           tx_queue,
-           {}},
+    words("PROTO", plain, "protocol", "tcp, tcp6, or u_str, u_dgr, u_seq", proto),
+    words("STATE", plain, "state", "state, as ss names it", state),
+    figure<rx_queue>("RECV-Q", plain, "rx_queue_bytes",
+                     "bytes not read yet; of a listener: connections not accepted yet"),
+    figure<tx_queue>("SEND-Q", plain, "tx_queue_bytes",
+                     "bytes not acknowledged yet; of a listener: its backlog"),
     Column{"LOCAL", left, plain, "local", "local address and port", local, {}, local_order},
     Column{"REMOTE", left, plain, "remote", "remote address and port", remote, {}, remote_order},
     Column{"TIMER",
@@ -250,93 +262,33 @@ constexpr std::array columns{
            heard_text,
            heard,
            {}},
-    Column{"IDLE",
-           right,
-           tcp_info,
-           "last_data_received_ms",
-           "the same in seconds, as the filter compares it",
-           as_text<idle>,
-           idle,
-           {}},
-    Column{"BACKOFF",
-           right,
-           tcp_info,
-           "backoff",
-           "doublings of the retransmission timeout",
-           as_text<backoff>,
-           backoff,
-           {}},
-    Column{
-        "UNACKED", right, tcp_info, "unacked", "segments in flight", as_text<unacked>, unacked, {}},
+    figure<idle>("IDLE", tcp_info, "last_data_received_ms",
+                 "the same in seconds, as the filter compares it"),
+    figure<backoff>("BACKOFF", tcp_info, "backoff", "doublings of the retransmission timeout"),
+    figure<unacked>("UNACKED", tcp_info, "unacked", "segments in flight"),
     Column{"RTT", right, tcp_info, "rtt_us", "round-trip time in milliseconds", rtt_text, rtt, {}},
-    Column{"RETRANS",
-           right,
-           tcp_info,
-           "total_retransmits",
-           "segments retransmitted in all",
-           as_text<retransmits>,
-           retransmits,
-           {}},
-    Column{"PROBES",
-           right,
-           tcp_info,
-           "probes",
-           "keepalive or window probes not answered yet",
-           as_text<probes>,
-           probes,
-           {}},
-    Column{"KEEPALIVE",
-           left,
-           plain,
-           "keepalive",
-           "on, off, or masked by another timer",
-           keepalive,
-           {},
-           {}},
-    Column{"OWNERS",
-           left,
-           holders,
-           "owners",
-           "every owner and its descriptor, as ss writes it",
-           owners,
-           {},
-           {}},
+    figure<retransmits>("RETRANS", tcp_info, "total_retransmits", "segments retransmitted in all"),
+    figure<probes>("PROBES", tcp_info, "probes", "keepalive or window probes not answered yet"),
+    memory_figure<&SocketMemory::rmem_alloc>("RMEM", "memory of what is not read yet, in bytes"),
+    memory_figure<&SocketMemory::rcvbuf>("RCVBUF", "its limit, SO_RCVBUF"),
+    memory_figure<&SocketMemory::wmem_alloc>("WMEM", "memory of what is on its way out"),
+    memory_figure<&SocketMemory::sndbuf>("SNDBUF", "limit of what is to be sent, SO_SNDBUF"),
+    memory_figure<&SocketMemory::fwd_alloc>("FWD", "memory reserved and not in use"),
+    memory_figure<&SocketMemory::wmem_queued>("QUEUED", "memory of what is not acknowledged yet"),
+    memory_figure<&SocketMemory::optmem>("OPTMEM", "memory of options and filters"),
+    memory_figure<&SocketMemory::backlog>("BACKLOG", "bytes that came while the socket was in use"),
+    memory_figure<&SocketMemory::drops>("DROPS", "packets dropped"),
+    words("KEEPALIVE", plain, "keepalive", "on, off, or masked by another timer", keepalive),
+    words("OWNERS", holders, "owners", "every owner and its descriptor, as ss writes it", owners),
     Column{"PID", left, holders, "owners", "process ids of the owners", pid, first_pid, {}},
-    Column{"COMM",
-           left,
-           holders,
-           "owners",
-           "names of the owners' programs",
-           of_owners<&Process::comm>,
-           {},
-           {}},
-    Column{"GROUP",
-           left,
-           holders,
-           "group",
-           "PHP-FPM pool, unit, container or program",
-           of_owners<&Process::group>,
-           {},
-           {}},
-    Column{"UNIT", left, holders, "unit", "systemd unit", of_owners<&Process::unit>, {}, {}},
-    Column{"CONTAINER",
-           left,
-           holders,
-           "container",
-           "container",
-           of_owners<&Process::container>,
-           {},
-           {}},
-    Column{"USER",
-           left,
-           holders,
-           "",
-           "users that the owners run as",
-           of_owners<&Process::user>,
-           {},
-           {}},
-    Column{"UID", right, plain, "uid", "user id of the socket", as_text<uid>, uid, {}},
-    Column{"INODE", right, plain, "inode", "inode of the socket", as_text<inode>, inode, {}},
+    words("COMM", holders, "owners", "names of the owners' programs", of_owners<&Process::comm>),
+    words("GROUP", holders, "group", "PHP-FPM pool, unit, container or program",
+          of_owners<&Process::group>),
+    words("UNIT", holders, "unit", "systemd unit", of_owners<&Process::unit>),
+    words("CONTAINER", holders, "container", "container", of_owners<&Process::container>),
+    words("USER", holders, "", "users that the owners run as", of_owners<&Process::user>),
+    figure<uid>("UID", plain, "uid", "user id of the socket"),
+    figure<inode>("INODE", plain, "inode", "inode of the socket"),
     Column{"COOKIE",
            left,
            plain,
@@ -345,25 +297,12 @@ constexpr std::array columns{
            cookie_text,
            cookie,
            {}},
-    Column{"CGROUP", left, plain, "cgroup", "control group in which it was made", cgroup, {}, {}},
+    words("CGROUP", plain, "cgroup", "control group in which it was made", cgroup),
     Column{"NETNS", left, plain, "netns", "network namespace", netns_text, netns, {}},
-    Column{"INTERFACE", left, plain, "interface", "device that it is bound to", interface, {}, {}},
-    Column{"PEER-INODE",
-           right,
-           plain,
-           "peer",
-           "of a Unix socket: inode of the other end",
-           as_text<peer_inode>,
-           peer_inode,
-           {}},
-    Column{"PEER-PROCESS",
-           left,
-           holders,
-           "peer",
-           "of a Unix socket: who holds the other end",
-           peer_process,
-           {},
-           {}},
+    words("INTERFACE", plain, "interface", "device that it is bound to", interface),
+    figure<peer_inode>("PEER-INODE", plain, "peer", "of a Unix socket: inode of the other end"),
+    words("PEER-PROCESS", holders, "peer",
+          "of a Unix socket: who holds the other end; of a listener: who waits", peer_process),
 };
 
 char upper(char letter) {

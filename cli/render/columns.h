@@ -35,12 +35,14 @@ struct SocketsView {
     std::map<std::pair<NetnsId, std::uint32_t>, std::string> devices;
     std::map<std::uint64_t, std::string> cgroups;                                // paths by id
     std::unordered_map<std::uint32_t, const netlink::UnixSocket*> unix_sockets;  // by inode
+    std::unordered_map<std::uint32_t, const netlink::UnixSocket*>
+        unix_listeners;  // by the inode of an end that they have not accepted yet
     std::set<std::pair<NetnsId, std::uint16_t>> listening;  // ports, where they are asked for
     std::unordered_map<Address, std::string> hosts;         // with --resolve
     std::unordered_map<std::uint16_t, std::string> services;
 };
 
-enum class Need : std::uint8_t { nothing, owners, info };
+enum class Need : std::uint8_t { nothing, owners, info, memory };
 
 struct Column {
     std::string_view name;  // the heading; taken in any case by -o and --sort

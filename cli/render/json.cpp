@@ -17,14 +17,6 @@ Json milliseconds(double value) {
     return static_cast<double>(static_cast<std::int64_t>(value * 1000)) / 1000;
 }
 
-Json port(const Endpoint& end) {
-    return end.address.family() == Family::none ? Json(nullptr) : Json(end.port);
-}
-
-Json server_key(const Server& server) {
-    return {{"address", json_address(server.endpoint.address)}, {"port", port(server.endpoint)}};
-}
-
 Json socket(const Processes& processes, const Socket* value) {
     if (value == nullptr) return nullptr;
     Json json = Json::object();
@@ -57,7 +49,7 @@ Json server(const Server& value, const ServerCounts& counts) {
     const ServerAnswer& answer = value.answer;
     Json json = {{"kind", word(value.kind)},
                  {"address", json_address(value.endpoint.address)},
-                 {"port", port(value.endpoint)},
+                 {"port", json_port(value.endpoint)},
                  {"path", text_or_null(value.path)},
                  {"netns", maybe(value.netns)},
                  {"pid", maybe(value.pid)},
@@ -97,12 +89,12 @@ Json connection(const Sample& sample, const Connection& value) {
     Json server_netns =
         value.server_socket != nullptr ? netns_of(value.server_socket) : maybe(its.netns);
     Json client = {{"address", json_address(value.client_end.address)},
-                   {"port", port(value.client_end)},
+                   {"port", json_port(value.client_end)},
                    {"netns", netns_of(value.client_socket)}};
     if (!value.client_path.empty()) client = {{"path", value.client_path}};
     return {{"server",
              {{"address", json_address(value.server_end.address)},
-              {"port", port(value.server_end)},
+              {"port", json_port(value.server_end)},
               {"netns", std::move(server_netns)}}},
             {"client", std::move(client)},
             {"verdict", word(value.verdict)},
@@ -167,14 +159,7 @@ std::string rfc3339(std::int64_t seconds) {
 
 void to_json(const Head& head, const Sample& sample, const Report& report, const Sink& sink) {
     Document document(sink);
-    document.member("schema_version", 1);
-    document.member("generator", {{"name", "connleak"}, {"version", CONNLEAK_VERSION}});
-    document.member("generated_at", head.generated_at);
-    document.member("host", {{"name", head.host_name},
-                             {"kernel", head.kernel},
-                             {"boot_id", text_or_null(head.boot_id)}});
-    document.member("complete", sample.gaps.empty());
-    document.list("gaps", sample.gaps, json_gap);
+    add_head(document, head, sample);
     std::size_t at = 0;
     document.list("servers", sample.servers,
                   [&](const Server& each) { return server(each, report.counts[at++]); });

@@ -14,6 +14,15 @@ Json json_address(const Address& value) {
     return text_or_null(value.text());
 }
 
+Json json_port(const Endpoint& end) {
+    return end.address.family() == Family::none ? Json(nullptr) : Json(end.port);
+}
+
+Json server_key(const Server& server) {
+    return {{"address", json_address(server.endpoint.address)},
+            {"port", json_port(server.endpoint)}};
+}
+
 Json json_timer(const Timer& value) {
     Json json = Json::object();
     Members members(json);
@@ -94,6 +103,17 @@ bool Document::pass_on(std::size_t at_least) {
     wanted_ = wanted_ && sink_(text_);
     text_.clear();
     return wanted_;
+}
+
+void add_head(Document& document, const Head& head, const Sample& sample) {
+    document.member("schema_version", 1);
+    document.member("generator", {{"name", "connleak"}, {"version", CONNLEAK_VERSION}});
+    document.member("generated_at", head.generated_at);
+    document.member("host", {{"name", head.host_name},
+                             {"kernel", head.kernel},
+                             {"boot_id", text_or_null(head.boot_id)}});
+    document.member("complete", sample.gaps.empty());
+    document.list("gaps", sample.gaps, json_gap);
 }
 
 }  // namespace connleak::render

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "cli/render/json.h"
 #include "cli/render/sink.h"
 #include "diagnosis/records.h"
 
@@ -35,9 +36,12 @@ class Members {
 };
 
 Json json_address(const Address& value);
+Json json_port(const Endpoint& end);
 Json json_timer(const Timer& value);
 Json json_owners(const Processes& processes, std::uint32_t inode);
 Json json_gap(const Gap& gap);
+// {"address": …, "port": …}, by which other objects name a server.
+Json server_key(const Server& server);
 // The members of one end's socket, its owners last.
 void add_socket(Members& members, const Processes& processes, const Socket& socket);
 
@@ -79,5 +83,8 @@ class Document {
     bool begun_ = false;
     bool wanted_ = true;
 };
+
+// What every document begins with: schema_version, generator, generated_at, host, complete, gaps.
+void add_head(Document& document, const Head& head, const Sample& sample);
 
 }  // namespace connleak::render

@@ -1,16 +1,18 @@
 #include "cli/render/socket_facts.h"
 
 #include <algorithm>
-#include <tuple>
+#include <iterator>
 
-#include "diagnosis/verdict.h"
+#include "diagnosis/holders.h"
 
 namespace connleak::render {
 
-std::vector<const Process*> owners_of(const SocketRow& row, const Processes& processes) {
+namespace {
+
+std::vector<const Process*> owners_of(std::uint32_t inode, const Processes& processes) {
     std::vector<const Process*> result;
-    const auto owners = processes.owners.find(row.socket->inode);
-    if (row.socket->inode == 0 || owners == processes.owners.end()) return result;
+    const auto owners = processes.owners.find(inode);
+    if (inode == 0 || owners == processes.owners.end()) return result;
     std::int32_t last = 0;
     for (const Owner& owner : owners->second) {  // sorted by pid
         if (owner.pid == last) continue;
@@ -21,39 +23,27 @@ std::vector<const Process*> owners_of(const SocketRow& row, const Processes& pro
     return result;
 }
 
+}  // namespace
+
+std::vector<const Process*> owners_of(const SocketRow& row, const Processes& processes) {
+    return owners_of(row.socket->inode, processes);
+}
+
 const Process* holder_of(const SocketRow& row, const Processes& processes) {
-    const auto owners = owners_of(row, processes);
-    const auto oldest = std::ranges::min_element(
-        owners, {}, [](const Process* each) { return std::tuple(each->start_time, each->pid); });
-    return oldest == owners.end() ? nullptr : *oldest;
+    const auto owners = processes.owners.find(row.socket->inode);
+    if (row.socket->inode == 0 || owners == processes.owners.end()) return nullptr;
+    return connleak::holder_of(processes, owners->second);
 }
 
-std::optional<std::int64_t> heard_ms(const Socket& socket) {
-    // A listener's figures are 0, and those of a handshake count from the host's start.
-    switch (socket.state) {
-        case State::established:
-        case State::fin_wait_1:
-        case State::fin_wait_2:
-        case State::close_wait:
-        case State::last_ack:
-        case State::closing:
-            return last_heard_ms(socket);
-        case State::syn_sent:
-        case State::syn_received:
-        case State::time_wait:
-        case State::closed:
-        case State::listen:
-            break;
-    }
-    return std::nullopt;
-}
-
-std::optional<std::int64_t> age_s(const Socket& socket) {
-    if (!heard_ms(socket)) return std::nullopt;
-    const TcpInfo& info = *socket.info;
-    return std::max(
-               {info.last_data_sent_ms, info.last_data_received_ms, info.last_ack_received_ms}) /
-           1000;
+std::vector<const Process*> pending_owners(const SocketRow& row, const Processes& processes) {
+    std::vector<const Process*> result;
+    if (row.unix_socket == nullptr) return result;
+    for (const std::uint32_t inode : row.unix_socket->pending)
+        std::ranges::copy(owners_of(inode, processes), std::back_inserter(result));
+    std::ranges::sort(result, {}, &Process::pid);
+    const auto repeated = std::ranges::unique(result);
+    result.erase(repeated.begin(), repeated.end());
+    return result;
 }
 
 bool has_uid(const Socket& socket) {
@@ -67,9 +57,11 @@ std::string unix_name(const netlink::UnixSocket& socket) {
 }
 
 const netlink::UnixSocket* unix_peer(const SocketRow& row, const SocketsView& view) {
-    if (row.unix_socket == nullptr || row.unix_socket->peer_inode == 0) return nullptr;
-    const auto found = view.unix_sockets.find(row.unix_socket->peer_inode);
-    return found == view.unix_sockets.end() ? nullptr : found->second;
+    if (row.unix_socket == nullptr) return nullptr;
+    const std::uint32_t peer = row.unix_socket->peer_inode;
+    const auto& sockets = peer != 0 ? view.unix_sockets : view.unix_listeners;
+    const auto found = sockets.find(peer != 0 ? peer : row.socket->inode);
+    return found == sockets.end() ? nullptr : found->second;
 }
 
 std::string_view ss_word(netlink::UnixType type) {

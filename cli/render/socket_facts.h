@@ -16,15 +16,14 @@ namespace connleak::render {
 std::vector<const Process*> owners_of(const SocketRow& row, const Processes& processes);
 // The one by which a socket that several hold is counted and grouped: the oldest.
 const Process* holder_of(const SocketRow& row, const Processes& processes);
-// Milliseconds since the peer's last data or ACK, in the states in which the kernel knows it.
-std::optional<std::int64_t> heard_ms(const Socket& socket);
-// At least so old: the longest time that the kernel remembers of it.
-std::optional<std::int64_t> age_s(const Socket& socket);
+// Of a Unix listener: the processes that wait for it to accept, each once, by pid.
+std::vector<const Process*> pending_owners(const SocketRow& row, const Processes& processes);
 // TIME-WAIT and SYN-RECEIVED sockets have none, and the kernel says 0.
 bool has_uid(const Socket& socket);
 // A path, or an abstract name with "@" for its NULs, as ss writes it; raw bytes otherwise.
 std::string unix_name(const netlink::UnixSocket& socket);
-// nullptr when it has none, or none in sight.
+// The other end; the listener where that has not accepted yet. nullptr when there is none, or none
+// in sight.
 const netlink::UnixSocket* unix_peer(const SocketRow& row, const SocketsView& view);
 std::string_view ss_word(netlink::UnixType type);  // u_str
 std::string_view word(netlink::UnixType type);     // stream

@@ -59,15 +59,14 @@ void append_end_order(const SocketRow& row, const SocketsView& view, bool local,
     out += static_cast<char>(end.port & 0xffU);
 }
 
-void append_process(const SocketRow& row, const Processes& processes, std::string& out) {
-    const auto owners = owners_of(row, processes);
-    if (owners.empty()) return;
-    append_number(out, static_cast<std::uint64_t>(owners.front()->pid));
+void append_processes(std::span<const Process* const> processes, std::string& out) {
+    if (processes.empty()) return;
+    append_number(out, static_cast<std::uint64_t>(processes.front()->pid));
     out += '/';
-    out += printable(owners.front()->comm);
-    if (owners.size() == 1) return;
+    out += printable(processes.front()->comm);
+    if (processes.size() == 1) return;
     out += " +";
-    append_number(out, owners.size() - 1);
+    append_number(out, processes.size() - 1);
 }
 
 void append_owners(const SocketRow& row, const Processes& processes, std::string& out) {

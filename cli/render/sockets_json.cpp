@@ -21,11 +21,41 @@ Json path_json(const netlink::UnixSocket& socket) {
 
 // The other end of a Unix socket.
 Json peer_json(const SocketRow& row, const SocketsView& view) {
-    if (row.unix_socket->peer_inode == 0) return nullptr;
+    const std::uint32_t inode = row.unix_socket->peer_inode;
     const netlink::UnixSocket* peer = unix_peer(row, view);
+    if (inode == 0 && peer == nullptr) return nullptr;
     return {{"path", peer != nullptr ? text_or_null(unix_name(*peer)) : Json(nullptr)},
-            {"inode", row.unix_socket->peer_inode},
-            {"owners", json_owners(view.processes, row.unix_socket->peer_inode)}};
+            {"inode", inode != 0 ? Json(inode) : Json(nullptr)},
+            {"owners", json_owners(view.processes, inode != 0 ? inode : peer->socket.inode)}};
+}
+
+// Who waits for a listener to accept.
+Json pending_json(const SocketRow& row, const SocketsView& view) {
+    Json list = Json::array();
+    for (const std::uint32_t inode : row.unix_socket->pending) {
+        const auto end = view.unix_sockets.find(inode);
+        const bool seen = end != view.unix_sockets.end();
+        list.push_back({{"path", seen ? text_or_null(unix_name(*end->second)) : Json(nullptr)},
+                        {"inode", inode},
+                        {"owners", json_owners(view.processes, inode)}});
+    }
+    return list;
+}
+
+Json memory_json(const std::optional<SocketMemory>& memory) {
+    if (!memory) return nullptr;
+    Json json = Json::object();
+    Members members(json);
+    members.add("rmem_alloc_bytes", memory->rmem_alloc);
+    members.add("rcvbuf_bytes", memory->rcvbuf);
+    members.add("wmem_alloc_bytes", memory->wmem_alloc);
+    members.add("sndbuf_bytes", memory->sndbuf);
+    members.add("fwd_alloc_bytes", memory->fwd_alloc);
+    members.add("wmem_queued_bytes", memory->wmem_queued);
+    members.add("optmem_bytes", memory->optmem);
+    members.add("backlog_bytes", maybe(memory->backlog));
+    members.add("drops", maybe(memory->drops));
+    return json;
 }
 
 Json interface_json(const Socket& socket, const SocketsView& view) {
@@ -43,6 +73,7 @@ void fill_socket(Json& json, const SocketRow& row, const SocketsView& view) {
         members.add("socket_type", word(row.unix_socket->type));
         members.add("local", path_json(*row.unix_socket));
         members.add("peer", peer_json(row, view));
+        members.add("pending", pending_json(row, view));
     } else {
         members.add("protocol", "tcp");
         members.add("family", socket.ipv6_socket ? "ipv6" : "ipv4");
@@ -51,6 +82,7 @@ void fill_socket(Json& json, const SocketRow& row, const SocketsView& view) {
         members.add("keepalive", word(keepalive_of(socket)));
     }
     add_socket(members, view.processes, socket);
+    members.add("memory", memory_json(socket.memory));
     members.add("interface", interface_json(socket, view));
     const auto cgroup = view.cgroups.find(socket.cgroup_id);
     members.add("cgroup", cgroup != view.cgroups.end() ? Json(cgroup->second) : Json(nullptr));
@@ -60,7 +92,7 @@ void fill_socket(Json& json, const SocketRow& row, const SocketsView& view) {
     members.add("container", holder != nullptr ? text_or_null(holder->container) : Json(nullptr));
 
     if (!has_uid(socket)) json["uid"] = nullptr;
-    if (heard_ms(socket)) return;
+    if (peer_heard_ms(socket)) return;
     // Without a peer the kernel counts them from the host's start.
     for (const char* name : {"last_data_received_ms", "last_data_sent_ms", "last_ack_received_ms"})
         json[name] = nullptr;

@@ -23,13 +23,6 @@ constexpr std::size_t gaps_shown = 12;
 // Sentences that are wider than this are tiring to read, however wide the terminal is.
 constexpr std::size_t widest_prose = 110;
 
-std::string place_of(const Server& server) {
-    if (!server.path.empty()) return printable("unix:" + server.path);
-    const Endpoint& end = server.endpoint;
-    if (end.address.is_unspecified()) return fmt::format("*:{}", end.port);
-    return end.text();
-}
-
 std::string clients_text(const Server& server, const Report& report, std::size_t index) {
     const ServerAnswer& answer = server.answer;
     std::uint64_t seen = 0;
@@ -111,7 +104,7 @@ class Table {
                      "service.",
                      prose(), 0));
         }
-        gaps();
+        text_ += gap_lines(sample_.gaps, prose(), paint_);
         return std::move(text_);
     }
 
@@ -241,23 +234,6 @@ class Table {
             block(connection_lines(sample_, report_, index, style_.columns, paint_), true);
     }
 
-    void gaps() {
-        if (sample_.gaps.empty()) return;
-        line("");
-        line(paint_.bold("Not seen:"));
-        std::size_t shown = 0;
-        for (const Gap& gap : sample_.gaps) {
-            if (shown++ == gaps_shown) {
-                line(fmt::format("  … and {} more, see --json",
-                                 number(sample_.gaps.size() - gaps_shown)));
-                break;
-            }
-            const std::string text = fmt::format("{} {}: {} ({})", gap.source, printable(gap.scope),
-                                                 printable(gap.effect), printable(gap.error));
-            line("  " + wrap(text, prose() - 2, 4));
-        }
-    }
-
     const Sample& sample_;
     const Report& report_;
     TableStyle style_;
@@ -266,6 +242,29 @@ class Table {
 };
 
 }  // namespace
+
+std::string place_of(const Server& server) {
+    if (!server.path.empty()) return printable("unix:" + server.path);
+    const Endpoint& end = server.endpoint;
+    if (end.address.is_unspecified()) return fmt::format("*:{}", end.port);
+    return end.text();
+}
+
+std::string gap_lines(const std::vector<Gap>& gaps, std::size_t columns, const Paint& paint) {
+    if (gaps.empty()) return "";
+    std::string text = '\n' + paint.bold("Not seen:") + '\n';
+    std::size_t shown = 0;
+    for (const Gap& gap : gaps) {
+        if (shown++ == gaps_shown) {
+            text += fmt::format("  … and {} more, see --json\n", number(gaps.size() - gaps_shown));
+            break;
+        }
+        const std::string line = fmt::format("{} {}: {} ({})", gap.source, printable(gap.scope),
+                                             printable(gap.effect), printable(gap.error));
+        text += "  " + wrap(line, columns - 2, 4) + '\n';
+    }
+    return text;
+}
 
 std::string to_table(const Sample& sample, const Report& report, TableStyle style) {
     return Table(sample, report, style).make();

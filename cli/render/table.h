@@ -4,7 +4,9 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
+#include "cli/render/paint.h"
 #include "diagnosis/report.h"
 
 namespace connleak::render {
@@ -14,6 +16,12 @@ struct TableStyle {
     bool color = false;
     bool connections = false;  // list every connection
 };
+
+// "10.0.0.1:6379", "*:6379", "unix:/run/redis.sock".
+std::string place_of(const Server& server);
+
+// What could not be seen, as lines below a table; "" when there is nothing.
+std::string gap_lines(const std::vector<Gap>& gaps, std::size_t columns, const Paint& paint);
 
 std::string to_table(const Sample& sample, const Report& report, TableStyle style);
 

@@ -62,8 +62,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (before != FilterAnswer::needs_owners && before != after) __builtin_trap();
     if (before == FilterAnswer::needs_owners && !filter->asks_for_owners()) __builtin_trap();
     const auto states = filter->possible_states();
-    if (after == FilterAnswer::yes && states &&
-        (*states & filter::state_bit(State::established)) == 0)
+    if (after == FilterAnswer::yes && states && (*states & state_bit(State::established)) == 0)
         __builtin_trap();
     if (filter->expression) {
         const auto program = netlink::compile_filter(*filter->expression, {});

@@ -119,9 +119,22 @@ def by_ss(host, *words):
         rows[end(local), end(remote)] = {
             "state": STATES[state], "queues": (int(received), int(sent)),
             "timer": (TIMERS[timer[1]], milliseconds(timer[2]), int(timer[3])) if timer else ("off", 0, 0),
-            "text": timer[0][7:-1] if timer else "",
+            "text": timer[0][7:-1] if timer else "", "memory": skmem(rest),
             "owners": {(int(pid), int(fd)) for pid, fd in re.findall(r"pid=(\d+),fd=(\d+)", rest)}}
     return rows
+
+
+MEMORY = {"rmem_alloc_bytes": "r", "rcvbuf_bytes": "rb", "wmem_alloc_bytes": "t", "sndbuf_bytes": "tb",
+          "fwd_alloc_bytes": "f", "wmem_queued_bytes": "w", "optmem_bytes": "o", "backlog_bytes": "bl", "drops": "d"}
+
+
+def skmem(text):
+    """What ss -m says of a socket, under our names; None where it says nothing."""
+    told = re.search(r"skmem:\(([^)]*)\)", text)
+    if not told:
+        return None
+    numbers = dict(re.fullmatch(r"([a-z]+)(\d+)", part).groups() for part in told[1].split(","))
+    return {name: int(numbers[letters]) for name, letters in MEMORY.items()}
 
 
 def by_netstat(host):

@@ -14,7 +14,8 @@ import pytest
 from lab import PYTHON, eventually
 from report import command, connleak
 from services import Redis, peer
-from sockets_lab import STATES, TIMERS, by_netstat, by_ss, end, key, sockets, start, steady, table, validator, world
+from sockets_lab import (MEMORY, STATES, TIMERS, by_netstat, by_ss, end, key, skmem, sockets, start, steady, table,
+                         validator, world)
 
 # ---------------------------------------------------------------- the same rows
 
@@ -70,6 +71,31 @@ def test_timers_in_the_words_of_ss(world):
 
     for host in world[:2]:
         eventually(lambda: same(host), 20)
+
+
+@pytest.mark.parametrize("name", ["server", "web"])
+def test_the_same_memory_as_ss(world, name):
+    host = {"server": world[0], "web": world[1]}[name]
+    columns = "local,remote,rmem,rcvbuf,wmem,sndbuf,fwd,queued,optmem,backlog,drops"
+
+    def theirs():
+        return {which: row["memory"] for which, row in by_ss(host, "-a", "-m", "-O").items()}
+
+    def same():
+        before, rows = theirs(), sockets("-N", host.netns, "-a")["sockets"]
+        lines = table("-N", host.netns, "-aH", "-o", columns)
+        texts = {(end(local), end(remote)): None if numbers[0] == "-" else dict(zip(MEMORY, map(int, numbers)))
+                 for local, remote, *numbers in lines}
+        ours = {key(row): row["memory"] for row in rows}
+        return before if before == ours == texts == theirs() else None
+
+    memory = eventually(same, 20, what="a moment without packets")
+    told = [each for each in memory.values() if each]
+    assert len(told) > 5 and all(each["rcvbuf_bytes"] > 0 for each in told)
+    # What the closed window keeps back, here or there.
+    assert max(each["wmem_queued_bytes"] if name == "server" else each["rmem_alloc_bytes"] for each in told) > 10_000
+    heading, *_ = table("-N", host.netns, "-m")
+    assert heading[-9:] == [column.upper() for column in columns.split(",")[2:]]
 
 
 def test_every_state_and_timer_was_there(world):
@@ -223,16 +249,16 @@ def test_unix_sockets_as_ss(lab):
         """)
     ours = sockets("-N", host.netns, "-ax")["sockets"]
     theirs = []
-    for line in host.run("ss", "-Hxap", errors="replace").stdout.splitlines():
+    for line in host.run("ss", "-HxapmO", errors="replace").stdout.splitlines():
         kind, state, received, sent, rest = line.split(maxsplit=4)
         users = rest.split("users:")[-1] if "users:" in rest else ""
         name, inode, peer_inode = re.match(r"(.*?) (\d+) +\* (\d+)", rest).groups()
         theirs.append((kind, STATES[state], int(received), int(sent), int(inode), int(peer_inode),
-                       tuple(sorted((int(pid), int(fd)) for pid, fd in re.findall(r"pid=(\d+),fd=(\d+)", users)))))
+                       sorted(skmem(rest).items()), tuple(sorted((int(pid), int(fd)) for pid, fd in re.findall(r"pid=(\d+),fd=(\d+)", users)))))
     kinds = {"stream": "u_str", "datagram": "u_dgr", "seqpacket": "u_seq"}
     assert sorted(theirs) == sorted(
         (kinds[row["socket_type"]], row["state"], row["rx_queue_bytes"], row["tx_queue_bytes"], row["inode"] or 0,
-         (row["peer"] or {"inode": 0})["inode"], tuple(sorted((o["pid"], o["fd"]) for o in row["owners"])))
+         (row["peer"] or {"inode": 0})["inode"] or 0, sorted(row["memory"].items()), tuple(sorted((o["pid"], o["fd"]) for o in row["owners"])))
         for row in ours)
 
     def of(pid, **what):
@@ -242,10 +268,18 @@ def test_unix_sockets_as_ss(lab):
     assert of(server.pid, state="listen", local={"path": str(path)})
     assert of(server.pid, state="listen")[1]["local"]["path"] == "@hidden@\x1b[31m \ufffd"
     assert of(server.pid, socket_type="datagram", local={"path": "@datagram"})
-    # The other end, by its process. Of a connection that is not accepted yet the kernel does not tell it.
-    peers = [row["peer"] for row in of(client.pid)]
-    assert None in peers and len(peers) == 2
-    to_redis = next(peer for peer in peers if peer)
+    # The other end, by its process; of a connection that is not accepted yet the listener, and the other way round.
+    waiting, to_redis = sorted((row["peer"] for row in of(client.pid)), key=lambda peer: peer["inode"] or 0)
+    assert (waiting["path"], waiting["inode"]) == (str(path), None)
+    assert [owner["pid"] for owner in waiting["owners"]] == [server.pid]
+    inode = next(row["inode"] for row in of(client.pid) if row["peer"] == waiting)
+    listener = of(server.pid, state="listen", local={"path": str(path)})[0]
+    assert [(end["inode"], [owner["pid"] for owner in end["owners"]]) for end in listener["pending"]] == \
+        [(inode, [client.pid])]
+    assert [row for row in ours if row["pending"]] == [listener]
+    columns = ["-o", "state,process,peer-process", "-H"]
+    assert ["ESTAB", f"{client.pid}/python3", f"{server.pid}/python3"] in table("-N", host.netns, "-x", *columns)
+    assert ["LISTEN", f"{server.pid}/python3", f"{client.pid}/python3"] in table("-N", host.netns, "-xl", *columns)
     assert to_redis["path"] == str(redis.socket)
     assert [owner["pid"] for owner in to_redis["owners"]] == [redis.pid]
     text = connleak("sockets", "-N", host.netns, "-ax").stdout.decode("utf-8", errors="strict")
@@ -257,6 +291,28 @@ def test_unix_sockets_as_ss(lab):
     assert line.endswith(f"{redis.pid}/redis-server") or line.split()[-2] == f"{redis.pid}/redis-server"
     assert [row for row in sockets("-N", host.netns, "-x", f"pid = {client.pid}")["sockets"]] == \
         [row for row in sockets("-N", host.netns, "-x")["sockets"] if row in of(client.pid)]
+
+
+def test_more_unix_clients_wait_than_the_kernel_tells(lab):
+    """Its list of them ends at a page of memory: then it is said that they are not known, and all else is shown."""
+    host = lab.host("host")
+    server = start(host, """
+        import resource
+        resource.setrlimit(resource.RLIMIT_NOFILE, [resource.getrlimit(resource.RLIMIT_NOFILE)[1]] * 2)
+        listener, waiting = socket.socket(socket.AF_UNIX), []
+        listener.bind("\\0crowded")
+        listener.listen(4000)
+        for _ in range(2000):
+            waiting.append(socket.socket(socket.AF_UNIX))
+            waiting[-1].connect("\\0crowded")
+        """)
+    document = sockets("-N", host.netns, "-ax")
+    listener = [row for row in document["sockets"] if row["state"] == "listen"]
+    assert [(row["rx_queue_bytes"], row["pending"]) for row in listener] == [(2000, [])]
+    assert len([row for row in document["sockets"] if row["owners"]]) == 2001
+    assert [(gap["source"], gap["error"]) for gap in document["gaps"] if "accept" in gap["effect"]] == \
+        [("netlink", "EMSGSIZE")]
+    assert document["complete"] is False and server.poll() is None
 
 
 # ---------------------------------------------------------------- names and rights

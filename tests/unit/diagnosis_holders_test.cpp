@@ -175,6 +175,10 @@ TEST(Holders, AgeIsTheServersFigureOrWhatTheSocketsRemember) {
     lan.world.sample.sockets[1].info->last_data_sent_ms = 123'456;
     report = lan.world.report();
     EXPECT_EQ(report.connections[0].age_s, 123);
+    // A handshake's figures count from the host's start.
+    for (Socket& each : lan.world.sample.sockets) each.state = State::syn_sent;
+    EXPECT_EQ(lan.world.report().connections[0].age_s, std::nullopt);
+    for (Socket& each : lan.world.sample.sockets) each.state = State::established;
     for (Socket& each : lan.world.sample.sockets) each.info.reset();
     report = lan.world.report();
     EXPECT_EQ(report.connections[0].age_s, std::nullopt);

@@ -177,6 +177,7 @@ TEST(FilterParse, WhatSsLacks) {
     EXPECT_EQ(told("idle < 30 or idle >= 30s"), "(idle<=29 or idle>=30)");
     EXPECT_EQ(told("idle <= 5m or idle = 2d"), "(idle<=300 or idle=172800)");
     EXPECT_EQ(told("idle != 5"), "(idle<=4 or idle>=6)");
+    EXPECT_EQ(told("idle = 4294967295d"), "idle=371085174288000") << "beyond what options take";
 }
 
 TEST(FilterParse, NamesThatHoldAnything) {
@@ -241,6 +242,7 @@ TEST(FilterParse, Errors) {
               "closed, close-wait, last-ack, listening, closing, or all, connected, synchronized, "
               "bucket, big at 6+11");
     EXPECT_EQ(told("pid redis"), "no process number at 4+5");
+    EXPECT_EQ(told("idle > 4294967296"), "no duration; write 30, 30s, 5m, 2h or 1d at 7+10");
     EXPECT_EQ(told("idle > soon"), "no duration; write 30, 30s, 5m, 2h or 1d at 7+4");
     EXPECT_EQ(told("timer = late"),
               "no timer; write off, on, keepalive, timewait, probe or delack at 8+4");

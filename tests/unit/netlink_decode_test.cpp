@@ -213,6 +213,42 @@ TEST(SocketDecoder, AnOlderKernelsTcpInfo) {
     EXPECT_EQ(decode(info), shorter);
 }
 
+TEST(SocketDecoder, Memory) {
+    const auto decode = [](const Buffer& value) {
+        return decode_socket(
+                   joined({as_bytes(established_message()), attribute(INET_DIAG_SKMEMINFO, value)}),
+                   1)
+            ->memory;
+    };
+    Buffer numbers;
+    for (std::uint32_t number = 1; number <= 9; ++number)
+        numbers = joined({numbers, as_bytes(number * 1000)});
+    const SocketMemory whole{.rmem_alloc = 1000,
+                             .rcvbuf = 2000,
+                             .wmem_alloc = 3000,
+                             .sndbuf = 4000,
+                             .fwd_alloc = 5000,
+                             .wmem_queued = 6000,
+                             .optmem = 7000,
+                             .backlog = 8000,
+                             .drops = 9000};
+    for (std::size_t size = 0; size <= numbers.size(); ++size) {
+        const auto memory = decode(Buffer(numbers.begin(), numbers.begin() + std::ptrdiff_t(size)));
+        std::optional<SocketMemory> expected;
+        if (size >= 28) expected = whole;  // to optmem: what the oldest kernels send
+        if (expected && size < 36) expected->drops.reset();
+        if (expected && size < 32) expected->backlog.reset();
+        EXPECT_EQ(memory, expected) << size;
+    }
+    numbers.resize(600, 0xff);  // longer than we know
+    EXPECT_EQ(decode(numbers), whole);
+    EXPECT_EQ(decode_socket(as_bytes(established_message()), 1)->memory, std::nullopt);
+    const auto unread = decode_socket(captured("memory"), 1);  // 5000 bytes that nobody read
+    ASSERT_TRUE(unread && unread->memory);
+    EXPECT_GT(unread->memory->rmem_alloc, 5000U);
+    EXPECT_GT(unread->memory->rcvbuf, unread->memory->rmem_alloc);
+}
+
 TEST(SocketDecoder, HostileAttributeLengths) {
     const Buffer head = as_bytes(established_message());
     for (const unsigned length : {0U, 1U, 3U, 4U, 5U, 11U, 12U, 13U, 255U, 0xfffcU, 0xffffU}) {

@@ -71,9 +71,11 @@ TEST(SocketColumns, AbsentFactsHaveNoText) {
     SocketsWorld world;
     world.add("10.0.0.1:80", "10.0.0.2:5000", State::time_wait);
     for (const auto* name :
-         {"pid",       "process",   "owners",     "inode",        "uid",       "heard",  "idle",
-          "rtt",       "unacked",   "group",      "unit",         "container", "user",   "cgroup",
-          "interface", "keepalive", "peer-inode", "peer-process", "probes",    "backoff"})
+         {"pid",    "process", "owners",    "inode",     "uid",        "heard",
+          "idle",   "rtt",     "unacked",   "group",     "unit",       "container",
+          "user",   "cgroup",  "interface", "keepalive", "peer-inode", "peer-process",
+          "probes", "backoff", "rmem",      "rcvbuf",    "wmem",       "sndbuf",
+          "fwd",    "queued",  "optmem",    "backlog",   "drops"})
         EXPECT_EQ(world.cell(0, name), "") << name;
 }
 
@@ -96,6 +98,15 @@ TEST(SocketColumns, EveryFact) {
                           .total_retransmits = 9,
                           .backoff = 2,
                           .probes = 1};
+    socket.memory = SocketMemory{.rmem_alloc = 1,
+                                 .rcvbuf = 131072,
+                                 .wmem_alloc = 3,
+                                 .sndbuf = 4,
+                                 .fwd_alloc = 5,
+                                 .wmem_queued = 6,
+                                 .optmem = 7,
+                                 .backlog = 8,
+                                 .drops = std::nullopt};
     world.hold(11, 100, 5, "one");
     world.hold(11, 100, 6, "one");
     Process& second = world.hold(11, 200, 5, "two\x1b");
@@ -120,6 +131,9 @@ TEST(SocketColumns, EveryFact) {
     EXPECT_EQ(world.cell(0, "retrans"), "9");
     EXPECT_EQ(world.cell(0, "keepalive"), "on");
     EXPECT_EQ(world.cell(0, "uid"), "33");
+    EXPECT_EQ(world.table("rmem rcvbuf wmem sndbuf fwd queued optmem backlog drops"),
+              "RMEM  RCVBUF  WMEM  SNDBUF  FWD  QUEUED  OPTMEM  BACKLOG  DROPS\n"
+              "   1  131072     3       4    5       6       7        8      -\n");
     EXPECT_EQ(world.cell(0, "cookie"), "1c3a0");
     EXPECT_EQ(world.cell(0, "netns"), "7");
     EXPECT_EQ(world.cell(0, "interface"), "#2");
@@ -161,6 +175,29 @@ TEST(SocketColumns, UnixSockets) {
     EXPECT_EQ(world.cell(2, "local"), "/run/a b");
     EXPECT_EQ(world.cell(2, "remote"), "*");
     EXPECT_EQ(world.cell(2, "peer-inode"), "99");
+}
+
+TEST(SocketColumns, UnixSocketsThatAreNotAccepted) {
+    SocketsWorld world;
+    netlink::UnixSocket& listener = world.add_unix("/run/db", 1, 0);
+    listener.socket.state = State::listen;
+    listener.pending = {2, 3, 4};
+    for (const std::uint32_t inode : {2U, 3U, 4U}) {
+        world.add_unix("", inode, 0);
+        world.view.unix_listeners.emplace(inode, &listener);
+    }
+    world.add_unix("", 5, 0);
+    world.hold(1, 50, 3, "db");
+    world.hold(2, 61, 4, "web");
+    world.hold(3, 60, 4, "shop");
+    world.hold(4, 60, 5, "shop");
+    EXPECT_EQ(world.table("local inode remote peer-inode process peer-process"),
+              "LOCAL    INODE  REMOTE   PEER-INODE  PROCESS  PEER-PROCESS\n"
+              "/run/db      1  *                 -  50/db    60/shop +1\n"
+              "*            2  /run/db           -  61/web   50/db\n"
+              "*            3  /run/db           -  60/shop  50/db\n"
+              "*            4  /run/db           -  60/shop  50/db\n"
+              "*            5  *                 -  -        -\n");
 }
 
 // ---------------------------------------------------------------- the table

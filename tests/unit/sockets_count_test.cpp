@@ -149,24 +149,56 @@ TEST(SocketsJson, Whole) {
     local.type = netlink::UnixType::datagram;
     world.view.devices = {{{7, 2}, "eth0"}};
     socket.interface = 2;
+    socket.memory = SocketMemory{.rmem_alloc = 1,
+                                 .rcvbuf = 2,
+                                 .wmem_alloc = 3,
+                                 .sndbuf = 4,
+                                 .fwd_alloc = 5,
+                                 .wmem_queued = 6,
+                                 .optmem = 7,
+                                 .backlog = 8,
+                                 .drops = std::nullopt};
     std::string text;
     render::sockets_json(world.rows, world.view, {}, SocketsWorld::keep(text));
-    EXPECT_EQ(text,
-              R"({
+    EXPECT_EQ(
+        text,
+        R"({
   "schema_version": 1,
   "complete": true,
   "gaps": [],
   "sockets": [
     {"protocol":"tcp","family":"ipv6","local":{"address":"10.0.0.1","port":6379},"remote":{"address":"10.0.3.17","port":50001},"keepalive":"off","state":"established","inode":4,"cookie":"c1","netns":7,"uid":33,"rx_queue_bytes":0,"tx_queue_bytes":0,"timer":{"kind":"off","expires_ms":0,"retransmits":0},"last_data_received_ms":2,"last_data_sent_ms":1,"last_ack_received_ms":3,"unacked":0,"backoff":0,"probes":0,"rtt_us":0,"total_retransmits":0,"owners":[{"pid":100,"fd":7,"comm":"bad)"
-              "\ufffd"
-              R"("}],"interface":"eth0","cgroup":null,"group":"bad)"
-              "\ufffd"
-              R"(","unit":"redis.service","container":null},
-    {"protocol":"tcp","family":"ipv4","local":{"address":"10.0.0.1","port":6379},"remote":{"address":"10.0.3.17","port":50002},"keepalive":"unknown","state":"time_wait","inode":null,"cookie":"c2","netns":7,"uid":null,"rx_queue_bytes":0,"tx_queue_bytes":0,"timer":{"kind":"timewait","expires_ms":5,"retransmits":0},"last_data_received_ms":null,"last_data_sent_ms":null,"last_ack_received_ms":null,"unacked":null,"backoff":null,"probes":null,"rtt_us":null,"total_retransmits":null,"owners":[],"interface":null,"cgroup":null,"group":null,"unit":null,"container":null},
-    {"protocol":"unix","socket_type":"datagram","local":{"path":"@a"},"peer":{"path":null,"inode":51,"owners":[]},"state":"established","inode":50,"cookie":"0","netns":7,"uid":0,"rx_queue_bytes":0,"tx_queue_bytes":0,"timer":{"kind":"off","expires_ms":0,"retransmits":0},"last_data_received_ms":null,"last_data_sent_ms":null,"last_ack_received_ms":null,"unacked":null,"backoff":null,"probes":null,"rtt_us":null,"total_retransmits":null,"owners":[],"interface":null,"cgroup":null,"group":null,"unit":null,"container":null}
+        "\ufffd"
+        R"("}],"memory":{"rmem_alloc_bytes":1,"rcvbuf_bytes":2,"wmem_alloc_bytes":3,"sndbuf_bytes":4,"fwd_alloc_bytes":5,"wmem_queued_bytes":6,"optmem_bytes":7,"backlog_bytes":8,"drops":null},"interface":"eth0","cgroup":null,"group":"bad)"
+        "\ufffd"
+        R"(","unit":"redis.service","container":null},
+    {"protocol":"tcp","family":"ipv4","local":{"address":"10.0.0.1","port":6379},"remote":{"address":"10.0.3.17","port":50002},"keepalive":"unknown","state":"time_wait","inode":null,"cookie":"c2","netns":7,"uid":null,"rx_queue_bytes":0,"tx_queue_bytes":0,"timer":{"kind":"timewait","expires_ms":5,"retransmits":0},"last_data_received_ms":null,"last_data_sent_ms":null,"last_ack_received_ms":null,"unacked":null,"backoff":null,"probes":null,"rtt_us":null,"total_retransmits":null,"owners":[],"memory":null,"interface":null,"cgroup":null,"group":null,"unit":null,"container":null},
+    {"protocol":"unix","socket_type":"datagram","local":{"path":"@a"},"peer":{"path":null,"inode":51,"owners":[]},"pending":[],"state":"established","inode":50,"cookie":"0","netns":7,"uid":0,"rx_queue_bytes":0,"tx_queue_bytes":0,"timer":{"kind":"off","expires_ms":0,"retransmits":0},"last_data_received_ms":null,"last_data_sent_ms":null,"last_ack_received_ms":null,"unacked":null,"backoff":null,"probes":null,"rtt_us":null,"total_retransmits":null,"owners":[],"memory":null,"interface":null,"cgroup":null,"group":null,"unit":null,"container":null}
   ]
 }
 )");
+}
+
+TEST(SocketsJson, UnixSocketsThatAreNotAccepted) {
+    SocketsWorld world;
+    netlink::UnixSocket& listener = world.add_unix("/run/db", 1, 0);
+    listener.pending = {2, 9};
+    world.add_unix("", 2, 0);
+    world.view.unix_listeners.emplace(2, &listener);
+    world.hold(1, 50, 3, "db");
+    world.hold(2, 60, 4, "web");
+    std::string text;
+    render::sockets_ndjson(world.rows, world.view, {}, SocketsWorld::keep(text));
+    EXPECT_NE(
+        text.find(
+            R"("peer":null,"pending":[{"path":null,"inode":2,"owners":[{"pid":60,"fd":4,"comm":"web"}]},{"path":null,"inode":9,"owners":[]}],)"),
+        std::string::npos)
+        << text;
+    EXPECT_NE(
+        text.find(
+            R"("peer":{"path":"/run/db","inode":null,"owners":[{"pid":50,"fd":3,"comm":"db"}]},"pending":[],)"),
+        std::string::npos)
+        << text;
 }
 
 TEST(SocketsJson, ComesInPieces) {

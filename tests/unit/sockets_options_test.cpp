@@ -46,7 +46,7 @@ TEST(SocketsOptions, Defaults) {
 TEST(SocketsOptions, StatesAsInSs) {
     const auto bits = [](std::initializer_list<State> states) {
         std::uint32_t all = 0;
-        for (const State state : states) all |= filter::state_bit(state);
+        for (const State state : states) all |= state_bit(state);
         return all;
     };
     const std::uint32_t listening = bits({State::listen, State::closed});
@@ -103,6 +103,8 @@ TEST(SocketsOptions, Columns) {
     EXPECT_EQ(columns({"-o", "pid", "--columns", "+rtt"}), "PID RTT");
     EXPECT_EQ(columns({"-ei"}),
               std::string(standard) + " RTT RETRANS BACKOFF UNACKED HEARD UID INODE COOKIE CGROUP");
+    EXPECT_EQ(columns({"-m"}),
+              std::string(standard) + " RMEM RCVBUF WMEM SNDBUF FWD QUEUED OPTMEM BACKLOG DROPS");
     EXPECT_EQ(columns({"-x"}),
               "PROTO STATE RECV-Q SEND-Q LOCAL INODE REMOTE PEER-INODE PROCESS PEER-PROCESS");
     EXPECT_FALSE(options({"-o", "pid"}).netns_column);

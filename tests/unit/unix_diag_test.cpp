@@ -100,6 +100,28 @@ TEST(UnixDecoder, CutOffAnywhere) {
     }
 }
 
+TEST(UnixDecoder, WhoWaitsAndMemory) {
+    Buffer waiting, memory;
+    for (const std::uint32_t inode : {71U, 0U, 72U}) append(waiting, inode);  // 0: closed meanwhile
+    for (std::uint32_t number = 1; number <= 9; ++number) append(memory, number);
+    for (std::size_t size = 0; size <= waiting.size(); ++size) {
+        Buffer bytes;
+        append(bytes, head(SOCK_STREAM, 10));
+        append_attribute(bytes, UNIX_DIAG_ICONS,
+                         Buffer(waiting.begin(), waiting.begin() + std::ptrdiff_t(size)));
+        append_attribute(bytes, UNIX_DIAG_MEMINFO, memory);
+        const auto socket = decode_unix_socket(bytes, 1);
+        ASSERT_TRUE(socket);
+        std::vector<std::uint32_t> expected;
+        if (size >= 4) expected.push_back(71);
+        if (size >= 12) expected.push_back(72);
+        EXPECT_EQ(socket->pending, expected) << size;
+        ASSERT_TRUE(socket->socket.memory);
+        EXPECT_EQ(socket->socket.memory->sndbuf, 4U);
+        EXPECT_EQ(socket->socket.memory->drops, 9U);
+    }
+}
+
 TEST(UnixDecoder, WhatIsNoUnixSocket) {
     const auto decoded = [](const unix_diag_msg& message) {
         Buffer bytes;
@@ -163,6 +185,61 @@ TEST(UnixKernel, DumpOfANamespace) {
     EXPECT_EQ(reader.peer_inode, inode_of(pair[0]));
     EXPECT_EQ(reader.socket.rx_queue_bytes, 5U);
     EXPECT_NE(reader.socket.cookie, 0U);
+}
+
+// A listener in its own namespace that accepts nothing, and `count` ends that wait for it.
+struct Waiting {
+    Netns netns = lab::make_netns();
+    Descriptor listener;
+    std::vector<Descriptor> ends;
+
+    explicit Waiting(int count) {
+        EXPECT_EQ(netns.run([&] {
+            listener = Descriptor(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+            sockaddr_un address{};
+            address.sun_family = AF_UNIX;
+            const auto size = static_cast<socklen_t>(sizeof(sa_family_t));
+            EXPECT_EQ(bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), size), 0);
+            EXPECT_EQ(listen(listener.get(), count), 0);
+            socklen_t named = sizeof address;
+            auto* const name = reinterpret_cast<sockaddr*>(&address);
+            EXPECT_EQ(getsockname(listener.get(), name, &named), 0);
+            for (int i = 0; i < count; ++i) {
+                ends.emplace_back(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+                EXPECT_EQ(connect(ends.back().get(), name, named), 0);
+            }
+        }),
+                  0);
+    }
+
+    static const UnixSocket* find(const UnixDump& dump, const Descriptor& socket) {
+        const auto found = std::ranges::find(dump.sockets, inode_of(socket),
+                                             [](const auto& each) { return each.socket.inode; });
+        return found == dump.sockets.end() ? nullptr : &*found;
+    }
+};
+
+TEST(UnixKernel, WhoWaitsToBeAccepted) {
+    NEEDS_ROOT();
+    Waiting world(3);
+    world.ends.pop_back();  // closed while it waited
+    const UnixDump dump = dump_unix_sockets(world.netns, true);
+    EXPECT_FALSE(dump.error);
+    EXPECT_FALSE(dump.pending_error);
+    const UnixSocket* listener = Waiting::find(dump, world.listener);
+    ASSERT_NE(listener, nullptr);
+    std::vector<std::uint32_t> expected;
+    for (const Descriptor& end : world.ends) {
+        expected.push_back(inode_of(end));
+        const UnixSocket* client = Waiting::find(dump, end);
+        ASSERT_NE(client, nullptr);
+        EXPECT_EQ(client->peer_inode, 0U);
+        EXPECT_TRUE(client->pending.empty());
+        ASSERT_TRUE(client->socket.memory);
+        EXPECT_GT(client->socket.memory->sndbuf, 0U);
+    }
+    EXPECT_EQ(listener->pending, expected);
+    EXPECT_FALSE(dump_unix_sockets(world.netns).sockets.front().socket.memory);
 }
 
 }  // namespace
