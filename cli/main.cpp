@@ -27,6 +27,8 @@ constexpr std::array verbs{
     Verb{"scan", connleak::cli::scan, "the report (the default)"},
     Verb{"sockets", connleak::cli::sockets, "the kernel's TCP sockets, as ss and netstat -o do"},
     Verb{"what-if", connleak::cli::what_if, "which clients a Redis timeout would close"},
+    Verb{"reap", connleak::cli::reap, "removes ghosts"},
+    Verb{"protect", connleak::cli::protect, "turns keepalive on for existing sockets"},
 };
 
 // The verbs, and behind them the help of the default one.

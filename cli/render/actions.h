@@ -1,0 +1,29 @@
+// What `reap` and `protect` would do or have done, for people and for programs.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/render/json.h"
+#include "diagnosis/plan.h"
+
+namespace connleak::render {
+
+struct Acts {
+    const Plan& plan;
+    bool acted = false;  // with --yes
+    bool interrupted = false;
+    std::vector<Coverage> coverage = {};        // of protect
+    std::vector<ServerSetting> settings = {};   // of protect
+    std::optional<std::int64_t> keepalive_s{};  // of protect: --keepalive
+};
+
+std::string reap_table(const Sample& sample, const Acts& acts, bool color);
+std::string protect_table(const Sample& sample, const Acts& acts, bool color);
+
+// schema_version 1, man/connleak-actions.schema.json.
+void reap_json(const Head& head, const Sample& sample, const Acts& acts, const Sink& sink);
+void protect_json(const Head& head, const Sample& sample, const Acts& acts, const Sink& sink);
+
+}  // namespace connleak::render
