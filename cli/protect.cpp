@@ -24,7 +24,8 @@ int protect(const Words& words) {
 
     Plan plan = plan_protect(sample, report);
     look_into_unknown(sample, plan);
-    render::Acts acts{.plan = plan, .acted = options->yes, .keepalive_s = options->keepalive_s};
+    render::Acts acts{
+        .report = report, .plan = plan, .acted = options->yes, .keepalive_s = options->keepalive_s};
     acts.settings = settings_to_change(sample, options->keepalive_s, options->server);
     if (options->yes) {
         const Interrupt interrupt;

@@ -109,7 +109,8 @@ void protect_sockets(const Sample& sample, Plan& plan, std::optional<std::int64_
     for (Action& action : plan.actions) {
         if (!action.planned) continue;
         const auto due = begin + std::chrono::microseconds(1'000'000 * count++ / rate);
-        if (due - Clock::now() > worth_sleeping) std::this_thread::sleep_until(due);
+        if (due - Clock::now() > worth_sleeping && !Interrupt::asked())
+            std::this_thread::sleep_until(due);
         if (Interrupt::asked())
             action.end(Outcome::skipped, "interrupted");
         else

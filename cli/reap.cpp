@@ -22,7 +22,7 @@ int reap(const Words& words) {
     const Sample& sample = (*run)->sample();
 
     Plan plan = plan_reap(sample, (*run)->report(), options->method, options->most);
-    render::Acts acts{.plan = plan, .acted = options->yes};
+    render::Acts acts{.report = (*run)->report(), .plan = plan, .acted = options->yes};
     if (options->yes) {
         const Interrupt interrupt;
         Reaper((*run)->session(), options->method, seen_at).run(plan);

@@ -1,6 +1,5 @@
 #include "cli/reap_options.h"
 
-#include <limits>
 #include <string_view>
 
 #include "cli/options_report.h"
@@ -38,18 +37,17 @@ std::expected<ReapOptions, Stop> parse_reap_options(const std::vector<std::strin
                    "auto: kill where the server talks, else destroy (auto)")
         ->type_name("METHOD")
         ->check(CLI::IsMember({"auto", "kill", "destroy"}));
-    std::uint64_t most = 0;
-    const auto* max =
-        app.add_option("--max", most, "No more than N, the longest silent first")
-            ->type_name("N")
-            ->check(CLI::Range(std::uint64_t{1}, std::numeric_limits<std::uint64_t>::max()));
+    std::int64_t most = 0;
+    const auto* max = app.add_option("--max", most, "No more than N, the longest silent first")
+                          ->type_name("N")
+                          ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000'000}));
     const SharedOptions shared(app, {"table", "json"});
     if (auto stop = parse_words(app, words, "connleak reap --help")) return std::unexpected(*stop);
     shared.fill(options);
     if (auto stop = report.fill(options)) return std::unexpected(*stop);
     if (method == "kill") options.method = MethodChoice::kill;
     if (method == "destroy") options.method = MethodChoice::destroy;
-    if (max->count() > 0) options.most = most;
+    if (max->count() > 0) options.most = static_cast<std::uint64_t>(most);
     return options;
 }
 

@@ -14,17 +14,15 @@ class Commands {
   public:
     Commands(const Sample& sample, const Server& server);
 
-    // connleak scan of this server; then `words`.
-    [[nodiscard]] std::string scan(const std::string& words) const;
+    // `connleak VERB TARGET` for this server, with the login of this run (--user, --pass-file;
+    // never a password); then `words`.
+    [[nodiscard]] std::string connleak(const std::string& verb,
+                                       const std::string& words = "") const;
 
-    // redis-cli (or valkey-cli) with host, port and, where needed, the namespace; then `words`.
+    // redis-cli (or valkey-cli) with host, port, login and, where needed, the namespace; then
+    // `words`.
     [[nodiscard]] std::string client(const std::string& words) const;
-    // Closes the connections of one verdict by the server's own ids: an id is never used again, so
-    // no other connection can be hit.
-    [[nodiscard]] std::string kill_by_id(Verdict verdict) const;
-    // Closes them in the server's kernel (ss -K), for a server that takes no logins.
-    [[nodiscard]] std::string destroy_server_sockets(Verdict verdict) const;
-    // The same for the clients' own sockets in the namespaces that hold them.
+    // Closes the clients' own sockets of one verdict in the namespaces that hold them (ss -K).
     [[nodiscard]] std::string destroy_client_sockets(Verdict verdict) const;
     // Runs `command` in the server's namespace when that is not ours.
     [[nodiscard]] std::string inside(const std::string& command) const;

@@ -11,6 +11,7 @@
 namespace connleak::render {
 
 struct Acts {
+    const Report& report;
     const Plan& plan;
     bool acted = false;  // with --yes
     bool interrupted = false;

@@ -174,6 +174,23 @@ std::string settings_text(const Sample& sample, const Acts& acts, std::size_t in
     return text;
 }
 
+// What may be dead as well, and is not known to be.
+std::string doubtful(const Sample& sample, const Report& report, std::size_t server) {
+    const auto& verdicts = report.counts[server].verdict;
+    const std::uint64_t count = verdicts[static_cast<std::size_t>(Verdict::unverified)] +
+                                verdicts[static_cast<std::size_t>(Verdict::suspect)];
+    if (count == 0) return "";
+    const Commands commands(sample, sample.servers[server]);
+    std::string text =
+        '\n' +
+        wrap(phrase::count(count, "more is", "more are") +
+                 " silent without proof either way, and not touched. Proof comes by:",
+             columns, 0) +
+        '\n';
+    const std::string command = commands.connleak("verify");
+    return command.empty() ? text : text + "  " + printable(command) + '\n';
+}
+
 }  // namespace
 
 std::string reap_table(const Sample& sample, const Acts& acts, bool color) {
@@ -190,11 +207,12 @@ std::string reap_table(const Sample& sample, const Acts& acts, bool color) {
             text += fmt::format("\n{} of {} removed\n",
                                 number(count_of(acts.plan, at, Outcome::done, false)),
                                 phrase::count(ghosts, "ghost"));
-        text += reasons(acts.plan, at);
+        text += reasons(acts.plan, at) + doubtful(sample, acts.report, at);
     }
     if (acts.plan.beyond_max > 0)
-        text += fmt::format("\n{} more {} left for another time (--max).\n",
-                            number(acts.plan.beyond_max), acts.plan.beyond_max == 1 ? "is" : "are");
+        text +=
+            fmt::format("\n{} left for another time (--max).\n",
+                        phrase::count(acts.plan.beyond_max, "more ghost is", "more ghosts are"));
     return text + ending(acts, "removes them, each after another look") +
            gap_lines(sample.gaps, columns, paint);
 }
