@@ -134,16 +134,13 @@ Found keepalive_off(const Context& context) {
     } else if (!context.speaks_redis()) {
         result.remedy =
             "A peer that vanishes now stays for ever. connleak protect turns keepalive on for "
-            "these "
-            "connections, SO_KEEPALIVE in the server's configuration for new ones; neither harms a "
-            "living one";
+            "these connections, SO_KEEPALIVE in the server's configuration for new ones; neither "
+            "harms a living one";
     } else {
         result.remedy =
             "A peer that vanishes now stays for ever. connleak protect turns keepalive on for "
-            "these "
-            "connections, tcp-keepalive for new ones: the kernel then finds the dead and touches "
-            "no "
-            "living one. CONFIG REWRITE keeps it over a restart";
+            "these connections, tcp-keepalive for new ones: the kernel then finds the dead and "
+            "touches no living one. CONFIG REWRITE keeps it over a restart";
     }
     const std::uint64_t doubtful =
         context.verdicts(Verdict::unverified) + context.verdicts(Verdict::suspect);

@@ -3,6 +3,7 @@
     server ── switch ── web, other
 """
 
+import os
 import signal
 import subprocess
 from types import SimpleNamespace
@@ -11,7 +12,7 @@ import pytest
 
 from actions import Actions, act
 from lab import PYTHON, eventually, silence
-from report import command, connleak
+from report import BINARY, command, connleak, scan
 from services import Client, Redis, TcpServer
 from sickness import cut_off, ghost_host_up, in_state, kill_sockets
 
@@ -73,6 +74,25 @@ def test_what_a_person_sees(pair):
     assert "3 of 3 ghosts removed" in text and "Nothing was changed" not in text
     done = connleak("reap", redis.target)
     assert done.returncode == 0 and "no ghosts, nothing to do" in done.stdout.decode()
+    assert sorted(made.client.alive(made.live)) == made.live
+
+
+@pytest.mark.parametrize("maxclients, login", [(100, False), (6, False), (100, True)])
+def test_the_command_that_the_report_gives_does_it(pair, maxclients, login):
+    server, web = pair
+    redis = Redis(server, maxclients=maxclients)
+    made = sick(redis, web)
+    words = []
+    if login:
+        redis.cli("ACL", "SETUSER", "keeper", "on", ">" + SECRET, "+@all")
+        file = server.lab.directory / "pass word"
+        file.write_text(SECRET + "\n")
+        words = ["--user", "keeper", "--pass-file", file]
+    command_told = scan(redis.target, *words).finding(redis, "ghost-connections")["command"]
+    assert SECRET not in command_told and ("--pass-file" in command_told) == login
+    path = f"{BINARY.parent}:{os.environ['PATH']}"
+    server.run("sh", "-c", command_told, env=os.environ | {"PATH": path})
+    assert held(server) == ports(made.live)
     assert sorted(made.client.alive(made.live)) == made.live
 
 
