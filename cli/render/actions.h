@@ -15,9 +15,13 @@ struct Acts {
     const Plan& plan;
     bool acted = false;  // with --yes
     bool interrupted = false;
-    std::vector<Coverage> coverage = {};        // of protect
-    std::vector<ServerSetting> settings = {};   // of protect
-    std::optional<std::int64_t> keepalive_s{};  // of protect: --keepalive
+    // Of protect. Spelled out for GCC 12, which warns where a designated initializer leaves them to
+    // their default.
+    // NOLINTBEGIN(readability-redundant-member-init)
+    std::vector<Coverage> coverage = {};
+    std::vector<ServerSetting> settings = {};
+    std::optional<std::int64_t> keepalive_s = {};  // --keepalive
+    // NOLINTEND(readability-redundant-member-init)
 };
 
 std::string reap_table(const Sample& sample, const Acts& acts, bool color);

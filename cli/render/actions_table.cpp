@@ -114,6 +114,7 @@ std::string reasons(const Plan& plan, std::size_t server) {
         ++counts[{how, action.reason}];
     }
     std::vector<std::pair<std::uint64_t, std::string>> lines;
+    lines.reserve(counts.size());
     for (const auto& [what, count] : counts)
         lines.emplace_back(
             count, fmt::format("{} {}: {}", number(count), what.first, printable(what.second)));
@@ -181,7 +182,7 @@ std::string doubtful(const Sample& sample, const Report& report, std::size_t ser
                                 verdicts[static_cast<std::size_t>(Verdict::suspect)];
     if (count == 0) return "";
     const Commands commands(sample, sample.servers[server]);
-    std::string text =
+    const std::string text =
         '\n' +
         wrap(phrase::count(count, "more is", "more are") +
                  " silent without proof either way, and not touched. Proof comes by:",

@@ -177,6 +177,45 @@ def test_what_another_timer_hides_is_looked_into(pair):
     eventually(lambda: keepalive(server)[True] == set(old + new), 30)
 
 
+LEAVE_PROBES = """
+import ctypes, os, socket, sys, time
+libc = ctypes.CDLL(None, use_errno=True)
+pid, port = int(sys.argv[1]), int(sys.argv[2])
+pidfd = os.pidfd_open(pid)
+for number in os.listdir(f"/proc/{pid}/fd"):
+    if not os.readlink(f"/proc/{pid}/fd/{number}").startswith("socket:"):
+        continue
+    sock = socket.socket(fileno=libc.syscall(438, pidfd, int(number), 0))
+    if sock.family == socket.AF_UNIX or sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        continue
+    if sock.getpeername()[1] != port:
+        continue
+    for name, value in [(socket.TCP_KEEPCNT, 100), (socket.TCP_KEEPINTVL, 1), (socket.TCP_KEEPIDLE, 1)]:
+        sock.setsockopt(socket.IPPROTO_TCP, name, value)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    while sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)[3] < 4:
+        time.sleep(0.05)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 0)
+    print("left")
+"""
+
+
+def test_probes_that_went_unanswered_before_close_no_living_connection(pair):
+    server, web = pair
+    redis, client = Redis(server), Client(web)
+    live = client.open(redis)
+    with cut_off(web, 6379):
+        done = server.run("/usr/bin/python3", "-c", LEAVE_PROBES, redis.pid, live[0].port)
+        assert done.stdout == "left\n"
+    assert keepalive(server)[False] == set(live)
+    done = act("protect", redis.target, "--keepalive", "1s", "--yes")
+    assert done.done == live
+    [(_, _, count)] = settings_of(redis)
+    assert count >= 3 + 4
+    silence(3.3)  # the first probe and two intervals
+    assert client.alive() == live
+
+
 def test_no_rights(pair):
     server, web = pair
     redis, client = Redis(server), Client(web)
