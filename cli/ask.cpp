@@ -62,6 +62,7 @@ struct Asked {
     std::unique_ptr<probes::RedisConversation> conversation;
     ServerAnswer answer;
     std::optional<std::int32_t> peer_pid;  // of a Unix socket's other end
+    std::string user;
 };
 
 // Who listens at the other end of a Unix socket (unix(7), SO_PEERCRED), as a pid of our own pid
@@ -152,6 +153,7 @@ void ask_servers(Session& session, const std::string& password) {
                 if (!target.user.empty() && target.port == server.endpoint.port)
                     credentials.user = target.user;
             answers[to_ask[at]] = ask_one(session, server, credentials);
+            answers[to_ask[at]].user = credentials.user;
         }
     };
     std::vector<std::jthread> threads;
@@ -164,6 +166,7 @@ void ask_servers(Session& session, const std::string& password) {
         Server& server = sample.servers[at];
         session.conversations[at] = std::move(answers[at].conversation);
         server.answer = std::move(answers[at].answer);
+        server.user = std::move(answers[at].user);
         if (!server.answer.version.empty()) server.kind = server.answer.kind;
         if (answers[at].peer_pid) server.pid = answers[at].peer_pid;
         server.asked_from = server.netns ? *server.netns : session.home().id();

@@ -31,6 +31,8 @@ constexpr std::array verbs{
     Verb{"what-if", connleak::cli::what_if, "which clients a Redis timeout would close"},
     Verb{"verify", connleak::cli::verify,
          "proof of life: has the kernel probe what no table shows"},
+    Verb{"reap", connleak::cli::reap, "removes ghosts"},
+    Verb{"protect", connleak::cli::protect, "turns keepalive on for existing sockets"},
 };
 
 // The verbs, and behind them the help of the default one.

@@ -98,10 +98,10 @@ class Prover {
         for (const std::size_t at : borrowed_) {
             Candidate& candidate = candidates_[at];
             candidate.proof.sent |= candidate.probe->look() != KeepaliveProbe::Step::waiting;
-            if (candidate.proof.sent) candidate.proof.outcome = Outcome::undecided;
+            if (candidate.proof.sent) candidate.proof.outcome = ProbeOutcome::undecided;
             give_back(candidate);
         }
-        for (const std::size_t at : waiting_) candidates_[at].proof.outcome = Outcome::undecided;
+        for (const std::size_t at : waiting_) candidates_[at].proof.outcome = ProbeOutcome::undecided;
         left_ = queue_.size() + borrowed_.size() + waiting_.size();
     }
 
@@ -111,8 +111,8 @@ class Prover {
         progress.taken_up = candidates_.size() - queue_.size();
         progress.waiting = waiting_.size() + borrowed_.size();
         for (const Candidate& candidate : candidates_) {
-            progress.answered += candidate.proof.outcome == Outcome::answered ? 1 : 0;
-            progress.reset += candidate.proof.outcome == Outcome::reset ? 1 : 0;
+            progress.answered += candidate.proof.outcome == ProbeOutcome::answered ? 1 : 0;
+            progress.reset += candidate.proof.outcome == ProbeOutcome::reset ? 1 : 0;
         }
         return progress;
     }
@@ -123,8 +123,8 @@ class Prover {
         std::size_t not_restored = 0;
         for (const Candidate& candidate : candidates_) {
             proofs.push_back(candidate.proof);
-            end.decided += candidate.proof.outcome != Outcome::undecided &&
-                                   candidate.proof.outcome != Outcome::not_probed
+            end.decided += candidate.proof.outcome != ProbeOutcome::undecided &&
+                                   candidate.proof.outcome != ProbeOutcome::not_probed
                                ? 1
                                : 0;
             not_restored += candidate.lost ? 1 : 0;
@@ -165,7 +165,7 @@ class Prover {
             .count();
     }
 
-    void not_done(Candidate& candidate, Outcome outcome, std::string scope, std::string error,
+    void not_done(Candidate& candidate, ProbeOutcome outcome, std::string scope, std::string error,
                   std::string_view reason) {
         candidate.proof.outcome = outcome;
         ++not_done_[{std::move(scope), std::move(error), std::string(reason)}];
@@ -184,7 +184,7 @@ class Prover {
     std::optional<BorrowedSocket> borrow(Candidate& candidate) {
         const auto owners = session_.sample().processes.owners.find(candidate.socket->inode);
         if (candidate.socket->inode == 0 || owners == session_.sample().processes.owners.end()) {
-            not_done(candidate, Outcome::not_probed, "owners", "ENOENT",
+            not_done(candidate, ProbeOutcome::not_probed, "owners", "ENOENT",
                      "no process in sight holds the socket, so that it cannot be borrowed");
             return std::nullopt;
         }
@@ -198,7 +198,7 @@ class Prover {
             pid = owner.pid;
         }
         if (refused && !refused->gone())
-            not_done(candidate, Outcome::not_probed, fmt::format("pid {}", pid),
+            not_done(candidate, ProbeOutcome::not_probed, fmt::format("pid {}", pid),
                      errno_name(refused->code),
                      refused->missing.empty() ? "its descriptor could not be borrowed"
                                               : std::string_view(refused->missing));
@@ -215,7 +215,7 @@ class Prover {
         if (info && info->heard_ms < quiet_ms && info->state == State::established) {
             const std::int64_t heard_at = now - info->heard_ms;
             if (candidate.heard_at && heard_at > *candidate.heard_at + quiet_ms / 2) {
-                candidate.proof.outcome = Outcome::heard;
+                candidate.proof.outcome = ProbeOutcome::heard;
                 return;
             }
             candidate.heard_at = candidate.heard_at.value_or(heard_at);
@@ -233,7 +233,7 @@ class Prover {
             if (error.code == ENOTCONN || !error.refused.empty())
                 waiting_.push_back(index);
             else
-                not_done(candidate, Outcome::not_probed, "sockets", errno_name(error.code),
+                not_done(candidate, ProbeOutcome::not_probed, "sockets", errno_name(error.code),
                          "its settings could not be read or changed");
             return;
         }
@@ -254,7 +254,7 @@ class Prover {
             if (step == KeepaliveProbe::Step::waiting) {
                 if (now - candidate.borrowed_at < sending_ms) return false;
                 give_back(candidate);
-                not_done(candidate, Outcome::not_probed, "sockets", "ETIME",
+                not_done(candidate, ProbeOutcome::not_probed, "sockets", "ETIME",
                          "the kernel did not send the probe: the socket is in use");
                 return true;
             }
@@ -282,15 +282,15 @@ class Prover {
         });
     }
 
-    [[nodiscard]] std::optional<Outcome> outcome_of(const Candidate& candidate,
+    [[nodiscard]] std::optional<ProbeOutcome> outcome_of(const Candidate& candidate,
                                                     const Socket* socket) const {
         const auto decided = decide(candidate.watched, socket, clock());
         if (candidate.proof.sent) return decided;
-        if (socket == nullptr || socket->state != State::established) return Outcome::closed;
-        if (candidate.refused.empty()) return Outcome::not_probed;
+        if (socket == nullptr || socket->state != State::established) return ProbeOutcome::closed;
+        if (candidate.refused.empty()) return ProbeOutcome::not_probed;
         // Only watched: what it hears, it hears without us.
         if (!decided) return std::nullopt;
-        return *decided == Outcome::answered ? Outcome::heard : Outcome::not_probed;
+        return *decided == ProbeOutcome::answered ? ProbeOutcome::heard : ProbeOutcome::not_probed;
     }
 
     void look_at_waiting() {
@@ -303,14 +303,14 @@ class Prover {
             candidate.decided = true;
             if (socket != nullptr) candidate.proof.now = *socket;
             candidate.proof.outcome = *outcome;
-            if (*outcome == Outcome::not_probed)
-                not_done(candidate, Outcome::not_probed, "sockets",
+            if (*outcome == ProbeOutcome::not_probed)
+                not_done(candidate, ProbeOutcome::not_probed, "sockets",
                          candidate.refused.empty() ? "ESTALE" : "EBUSY",
                          candidate.refused.empty() ? "it has gone over to another owner meanwhile"
                                                    : candidate.refused);
-            if (*outcome == Outcome::undecided &&
+            if (*outcome == ProbeOutcome::undecided &&
                 (candidate.copies || places_.has_wire(*candidate.socket)))
-                not_done(candidate, Outcome::undecided, "sockets", "ETIMEDOUT",
+                not_done(candidate, ProbeOutcome::undecided, "sockets", "ETIMEDOUT",
                          candidate.copies
                              ? "too few probes could be sent to call silence death"
                              : "one probe, which was not answered, is too little to call silence "

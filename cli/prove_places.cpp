@@ -54,7 +54,7 @@ void ProvingPlaces::tell_gaps(std::span<const Candidate> candidates, std::vector
         const Place& place = entry.second;
         if (place.wire) continue;
         const auto undecided = std::ranges::count_if(candidates, [&](const Candidate& each) {
-            return each.socket->netns == id && each.proof.outcome == Outcome::undecided;
+            return each.socket->netns == id && each.proof.outcome == ProbeOutcome::undecided;
         });
         if (undecided == 0) continue;
         gaps.push_back({"netns", place.label, errno_name(place.error),

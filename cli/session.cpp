@@ -22,6 +22,8 @@ Session::Session(const Options& options) : options_(options) {
     netlink::NetnsSearch search = find_namespaces(options.netns);
     namespaces_ = std::move(search.found);
     sample_.gaps = std::move(search.gaps);
+    sample_.password_file = options.password_file;
+    sample_.password_asked = options.ask_password;
     for (const netlink::Netns& place : namespaces_) {
         Namespace network;
         network.id = place.id();

@@ -4,11 +4,16 @@
 #include <string>
 
 #include "cli/options.h"
+#include "diagnosis/plan.h"
 
 namespace connleak::cli {
 
 // The contract's exit statuses; `check` has its own.
 enum Status { made = 0, found_something = 1, bad_usage = 2, nothing_reported = 3 };
+
+// Of a verb that acts: made (0), some could not be done (1), nothing could be done (3). What was
+// left alone because it had changed is no failure.
+int status_of(const Plan& plan, bool interrupted);
 
 // One line on stderr, and the status.
 int fail(int status, const std::string& line);

@@ -8,6 +8,8 @@ namespace connleak::cli {
 
 using Words = std::vector<std::string>;
 
+int protect(const Words& words);
+int reap(const Words& words);
 int scan(const Words& words);
 int check(const Words& words);
 int sockets(const Words& words);

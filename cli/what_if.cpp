@@ -2,6 +2,7 @@
 #include "cli/render/what_if.h"
 
 #include "cli/output.h"
+#include "cli/prove_shown.h"
 #include "cli/run.h"
 #include "cli/status.h"
 #include "cli/verbs.h"
@@ -14,6 +15,8 @@ int what_if(const Words& words) {
     if (!options) return stop(options.error());
     const auto run = Run::make(*options);
     if (!run) return stop(run.error());
+    if (options->verify && prove_shown(**run, false, options->proof).interrupted)
+        return fail(nothing_reported, "interrupted before all was verified");
     const Sample& sample = (*run)->sample();
     const auto answers = connleak::what_if(sample, (*run)->report(), options->timeouts_s);
 

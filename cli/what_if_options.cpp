@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "cli/options_proof.h"
 #include "cli/options_report.h"
 #include "cli/render/text.h"
 
@@ -57,11 +58,15 @@ std::expected<WhatIfOptions, Stop> parse_what_if_options(const std::vector<std::
     app.add_option("--timeout", timeouts, "Values to try, with commas (1d,12h,6h,2h,1h)")
         ->type_name("TIME,...")
         ->allow_extra_args(false);
+    auto* verify = app.add_flag("--verify", options.verify,
+                                "Prove first, as connleak verify does, who is alive");
+    const ProofWords proof(app, verify);
     const SharedOptions shared(app, {"table", "json"});
     if (auto stop = parse_words(app, words, "connleak what-if --help"))
         return std::unexpected(*stop);
     shared.fill(options);
     if (auto stop = report.fill(options)) return std::unexpected(*stop);
+    if (auto stop = proof.fill(options.proof)) return std::unexpected(*stop);
     if (timeouts.empty()) timeouts.emplace_back("1d,12h,6h,2h,1h");
     for (const std::string& list : timeouts)
         if (auto stop = add_timeouts(list, options.timeouts_s)) return std::unexpected(*stop);

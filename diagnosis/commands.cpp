@@ -85,13 +85,20 @@ std::string Commands::client(const std::string& words) const {
             command += " -h " + address.text();
         command += " -p " + std::to_string(server_.endpoint.port);
     }
+    if (!server_.user.empty()) command += " --user " + quoted(server_.user);
+    // It reads no file; REDISCLI_AUTH it finds by itself.
+    if (sample_.password_asked || !sample_.password_file.empty()) command += " --askpass";
     if (!words.empty()) command += ' ' + words;
     return inside(command);
 }
 
-std::string Commands::scan(const std::string& words) const {
-    const std::string command =
-        "connleak " + std::string(verb_) + ' ' + quoted(target_text(server_)) + ' ' + words;
+std::string Commands::connleak(const std::string& verb, const std::string& words) const {
+    std::string command = "connleak " + verb + ' ' + quoted(target_text(server_));
+    if (!server_.user.empty()) command += " --user " + quoted(server_.user);
+    if (server_.answer.asked && !sample_.password_file.empty())
+        command += " --pass-file " + quoted(sample_.password_file);
+    if (server_.answer.asked && sample_.password_asked) command += " --askpass";
+    if (!words.empty()) command += ' ' + words;
     // A loopback address is another host in each namespace.
     return server_.endpoint.address.is_loopback() ? inside(command) : command;
 }
@@ -115,27 +122,8 @@ std::string Commands::chosen(Verdict verdict) const {
     return condition;
 }
 
-std::string Commands::kill_by_id(Verdict verdict) const {
-    const std::string report = scan("--json");
-    const std::string killer = client("");
-    if (report.empty() || killer.empty()) return "";
-    return report + " | jq -r '.connections[] | select(" + chosen(verdict) +
-           " and .redis.id) | \"CLIENT KILL ID \\(.redis.id)\"' | " + killer;
-}
-
-std::string Commands::destroy_server_sockets(Verdict verdict) const {
-    const std::string report = scan("--json");
-    const std::string killer = inside(R"(ss -K state established src "$server" dst "$client")");
-    if (report.empty() || killer.empty()) return "";
-    std::string filter(endpoint_filter);
-    filter += ".connections[] | select(" + chosen(verdict) + " and .server_socket) | ";
-    filter += R"jq("\(.server|e) \(.client|e)")jq";
-    return report + " | jq -r '" + filter + "' | while read -r server client; do " + killer +
-           "; done";
-}
-
 std::string Commands::destroy_client_sockets(Verdict verdict) const {
-    const std::string report = scan("--json");
+    const std::string report = connleak("scan", "--json");
     if (report.empty()) return "";
     std::string filter(endpoint_filter);
     filter += ".connections[] | select(" + chosen(verdict) + " and .client_socket.owners[0]) | ";

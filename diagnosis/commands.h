@@ -15,19 +15,15 @@ class Commands {
   public:
     Commands(const Sample& sample, const Server& server);
 
-    // connleak scan of this server, or after a verification verify; then `words`.
-    [[nodiscard]] std::string scan(const std::string& words) const;
-    // What a verification has shown only another one shows again.
-    void repeat_verification() { verb_ = "verify"; }
+    // `connleak VERB TARGET` for this server, with the login of this run (--user, --pass-file;
+    // never a password); then `words`.
+    [[nodiscard]] std::string connleak(const std::string& verb,
+                                       const std::string& words = "") const;
 
-    // redis-cli (or valkey-cli) with host, port and, where needed, the namespace; then `words`.
+    // redis-cli (or valkey-cli) with host, port, login and, where needed, the namespace; then
+    // `words`.
     [[nodiscard]] std::string client(const std::string& words) const;
-    // Closes the connections of one verdict by the server's own ids: an id is never used again, so
-    // no other connection can be hit.
-    [[nodiscard]] std::string kill_by_id(Verdict verdict) const;
-    // Closes them in the server's kernel (ss -K), for a server that takes no logins.
-    [[nodiscard]] std::string destroy_server_sockets(Verdict verdict) const;
-    // The same for the clients' own sockets in the namespaces that hold them.
+    // Closes the clients' own sockets of one verdict in the namespaces that hold them (ss -K).
     [[nodiscard]] std::string destroy_client_sockets(Verdict verdict) const;
     // Runs `command` in the server's namespace when that is not ours.
     [[nodiscard]] std::string inside(const std::string& command) const;
@@ -42,7 +38,6 @@ class Commands {
 
     const Sample& sample_;
     const Server& server_;
-    std::string_view verb_ = "scan";
 };
 
 }  // namespace connleak

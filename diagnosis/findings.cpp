@@ -49,6 +49,13 @@ std::vector<Share> shares(const Context& context, Verdict verdict, bool by_group
         context, [verdict](const Connection& each) { return each.verdict == verdict; }, by_group);
 }
 
+// A step of its own; none where it could only be run in the wrong place.
+void add_command(Finding& finding, const std::string& command) {
+    if (command.empty()) return;
+    if (!finding.command.empty()) finding.command += '\n';
+    finding.command += command;
+}
+
 std::string look_at_process(const Context& context) {
     if (!context.server.pid) return "";
     return "ps -o pid,stat,wchan:20,etime,args -p " + std::to_string(*context.server.pid);
@@ -135,19 +142,14 @@ Found ghosts(const Context& context) {
             "left to be closed";
         return result;
     }
-    Commands commands = context.commands;
-    if (kinds.unanswered > 0) commands.repeat_verification();
-    result.remedy = kinds.unanswered == 0 ? "Each was looked at twice. "
-                                          : "Each was looked at twice, or probed time and again. ";
-    if (context.can_be_told()) {
-        result.remedy += "Closing exactly these, by their client ids, frees " +
-                         count(held, "slot") + " and touches no other connection:";
-        result.command = commands.kill_by_id(Verdict::ghost);
-    } else {
-        result.remedy += "Closing exactly these in the server's kernel frees " +
-                         count(held, "slot") + ", needs no login and touches no other connection:";
-        result.command = commands.destroy_server_sockets(Verdict::ghost);
-    }
+    result.remedy = kinds.unanswered == 0 ? "Each was looked at twice"
+                                          : "Each was looked at twice, or probed time and again";
+    result.remedy += ", and is looked at once more before it goes. That frees " +
+                     count(held, "slot") +
+                     " and touches no living client; without --yes it shows its plan:";
+    // What only a probe has shown, only another one shows again.
+    result.command =
+        context.commands.connleak("reap", kinds.unanswered > 0 ? "--verify --yes" : "--yes");
     return result;
 }
 
@@ -168,22 +170,36 @@ Found keepalive_off(const Context& context) {
         result.summary += (total == 1 ? ": it predates" : ": they predate") +
                           (" the server's tcp-keepalive of " + std::to_string(*setting) + " s");
         result.remedy =
-            "The setting reaches new connections only. These are safe when their clients connect "
-            "anew: restart the workers one after the other. Nothing needs to be set on the server";
-        return result;
-    }
-    if (!context.speaks_redis()) {
+            "The setting reaches new connections only. connleak protect turns keepalive on for "
+            "these: the kernel then removes the dead by itself, and only the dead";
+    } else if (!context.speaks_redis()) {
         result.remedy =
-            "A peer that vanishes now stays for ever. Turn SO_KEEPALIVE on in the server's "
-            "configuration; it harms no living connection";
-        return result;
+            "A peer that vanishes now stays for ever. connleak protect turns keepalive on for "
+            "these connections, SO_KEEPALIVE in the server's configuration for new ones; neither "
+            "harms a living one";
+    } else {
+        result.remedy =
+            "A peer that vanishes now stays for ever. connleak protect turns keepalive on for "
+            "these connections, tcp-keepalive for new ones: the kernel then finds the dead and "
+            "touches no living one. CONFIG REWRITE keeps it over a restart";
     }
-    result.remedy =
-        "A peer that vanishes now stays for ever. tcp-keepalive 300 lets the kernel find the dead "
-        "among new connections and touches no living one; CONFIG REWRITE keeps it over a restart. "
-        "Leave `timeout` for last: it also closes living clients that pause";
-    const std::string set = context.commands.client("CONFIG SET tcp-keepalive 300");
-    if (!set.empty()) result.command = set + '\n' + context.commands.client("CONFIG REWRITE");
+    const std::uint64_t doubtful =
+        context.verdicts(Verdict::unverified) + context.verdicts(Verdict::suspect);
+    if (doubtful > 0) {
+        result.remedy +=
+            ". connleak verify tells first " +
+            (doubtful == 1 ? "whether the silent peer is dead"
+                           : "which of the " + number(doubtful) + " silent peers are dead");
+        add_command(result, context.commands.connleak("verify"));
+    }
+    add_command(result, context.commands.connleak("protect", "--yes"));
+    if (context.speaks_redis() && setting.value_or(0) == 0) {
+        add_command(result, context.commands.client("CONFIG SET tcp-keepalive 300"));
+        add_command(result, context.commands.client("CONFIG REWRITE"));
+        result.remedy +=
+            ". Leave `timeout` for last: it also closes living clients that pause (connleak "
+            "what-if)";
+    }
     return result;
 }
 
@@ -195,9 +211,9 @@ Found suspects(const Context& context) {
     result.summary = count(total, "connection shows", "connections show") +
                      " signs of a dead peer, without proof";
     result.remedy =
-        "Look again in a minute: retransmissions and keepalive decide by themselves. The list of "
-        "connections tells the sign of each:";
-    result.command = context.commands.scan("--connections");
+        "Retransmissions and keepalive decide by themselves, in their time. connleak verify asks "
+        "each peer now, and harms no living one:";
+    result.command = context.commands.connleak("verify");
     return result;
 }
 

@@ -31,18 +31,18 @@ void see_again(Report& report, Connection& connection, const Proof& proof) {
     const Socket*& socket =
         proof.subject.client_side ? connection.client_socket : connection.server_socket;
     Socket now = proof.now ? *proof.now : *socket;
-    if (proof.outcome == Outcome::reset) {
+    if (proof.outcome == ProbeOutcome::reset) {
         now.state = State::closed;
         now.timer = {};
     }
     report.found_later.push_back(now);
     socket = &report.found_later.back();
-    if (proof.outcome == Outcome::reset || connection.server_socket != socket) return;
+    if (proof.outcome == ProbeOutcome::reset || connection.server_socket != socket) return;
     connection.keepalive = keepalive_of(*socket);
     connection.last_heard_ms = last_heard_ms(*socket);
 }
 
-void conclude_from(Connection& connection, Outcome outcome) {
+void conclude_from(Connection& connection, ProbeOutcome outcome) {
     const auto dead = [&](Evidence evidence) {
         // An orphan stays one: the server was seen not to have it.
         if (connection.verdict != Verdict::orphan) connection.verdict = Verdict::ghost;
@@ -54,20 +54,20 @@ void conclude_from(Connection& connection, Outcome outcome) {
         if (!has(connection, evidence)) connection.evidence.push_back(evidence);
     };
     switch (outcome) {
-        case Outcome::answered:
+        case ProbeOutcome::answered:
             return alive(Evidence::probe_answered);
-        case Outcome::heard:
+        case ProbeOutcome::heard:
             return alive(Evidence::recent_traffic);
-        case Outcome::reset:
+        case ProbeOutcome::reset:
             return dead(Evidence::probe_reset);
-        case Outcome::unanswered:
+        case ProbeOutcome::unanswered:
             return dead(Evidence::probe_unanswered);
-        case Outcome::closed:
+        case ProbeOutcome::closed:
             connection.verdict = Verdict::transient;
             connection.evidence.clear();
             return;
-        case Outcome::undecided:
-        case Outcome::not_probed:
+        case ProbeOutcome::undecided:
+        case ProbeOutcome::not_probed:
             return;
     }
 }
@@ -107,18 +107,18 @@ const Socket& socket_of(const Report& report, const Subject& subject) {
     return subject.client_side ? *connection.client_socket : *connection.server_socket;
 }
 
-std::optional<Outcome> decide(const Watched& watched, const Socket* now, std::int64_t now_ms) {
-    if (now == nullptr) return watched.reset_seen ? Outcome::reset : Outcome::closed;
-    if (now->state == State::closed && watched.reset_seen) return Outcome::reset;
-    if (now->state != State::established) return Outcome::closed;
+std::optional<ProbeOutcome> decide(const Watched& watched, const Socket* now, std::int64_t now_ms) {
+    if (now == nullptr) return watched.reset_seen ? ProbeOutcome::reset : ProbeOutcome::closed;
+    if (now->state == State::closed && watched.reset_seen) return ProbeOutcome::reset;
+    if (now->state != State::established) return ProbeOutcome::closed;
     const auto heard_ms = last_heard_ms(*now);
-    if (heard_ms && now_ms - *heard_ms > watched.probed_at - tolerance_ms) return Outcome::answered;
+    if (heard_ms && now_ms - *heard_ms > watched.probed_at - tolerance_ms) return ProbeOutcome::answered;
     const std::int64_t waited_ms = now_ms - watched.probed_at;
     if (waited_ms < watched.wait_ms) return std::nullopt;
-    if (heard_ms && watched.probes >= enough_probes) return Outcome::unanswered;
+    if (heard_ms && watched.probes >= enough_probes) return ProbeOutcome::unanswered;
     // One probe and no copies, or copies that cannot be sent: more waiting proves nothing.
     const bool slow = watched.probes > 1 && waited_ms < watched.wait_ms * longest_waiting;
-    return slow ? std::nullopt : std::optional(Outcome::undecided);
+    return slow ? std::nullopt : std::optional(ProbeOutcome::undecided);
 }
 
 void apply_proofs(const Sample& sample, const Policy& policy, const std::vector<Proof>& proofs,
@@ -129,12 +129,12 @@ void apply_proofs(const Sample& sample, const Policy& policy, const std::vector<
         Connection& connection = report.connections[proof.subject.connection];
         probes.sent += proof.sent ? 1 : 0;
         probes.restored += proof.sent && proof.restored ? 1 : 0;
-        probes.answered += proof.outcome == Outcome::answered ? 1 : 0;
-        probes.reset += proof.outcome == Outcome::reset ? 1 : 0;
-        probes.unanswered += proof.outcome == Outcome::unanswered ? 1 : 0;
-        if (proof.now || proof.outcome == Outcome::reset) see_again(report, connection, proof);
+        probes.answered += proof.outcome == ProbeOutcome::answered ? 1 : 0;
+        probes.reset += proof.outcome == ProbeOutcome::reset ? 1 : 0;
+        probes.unanswered += proof.outcome == ProbeOutcome::unanswered ? 1 : 0;
+        if (proof.now || proof.outcome == ProbeOutcome::reset) see_again(report, connection, proof);
         conclude_from(connection, proof.outcome);
-        gone[proof.subject.connection] = proof.outcome == Outcome::closed && !proof.now;
+        gone[proof.subject.connection] = proof.outcome == ProbeOutcome::closed && !proof.now;
     }
     report.probes = probes;
     std::size_t kept = 0;

@@ -10,7 +10,7 @@
 
 namespace connleak {
 
-enum class Outcome : std::uint8_t {
+enum class ProbeOutcome : std::uint8_t {
     answered,    // the peer was heard after the probe
     reset,       // the peer has no such connection, and its reset ended ours
     unanswered,  // enough probes over enough time, and not a word
@@ -50,11 +50,11 @@ inline constexpr std::uint32_t enough_probes = 20;
 
 // `now`: the socket with the same cookie, nullptr when the kernel has it no more. std::nullopt: not
 // decided yet.
-std::optional<Outcome> decide(const Watched& watched, const Socket* now, std::int64_t now_ms);
+std::optional<ProbeOutcome> decide(const Watched& watched, const Socket* now, std::int64_t now_ms);
 
 struct Proof {
     Subject subject;
-    Outcome outcome = Outcome::not_probed;
+    ProbeOutcome outcome = ProbeOutcome::not_probed;
     std::optional<Socket> now;  // as it was seen last, when it was seen again
     bool sent = false;          // the kernel sent its probe
     bool restored = false;      // every setting was read back as it was before

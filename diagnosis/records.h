@@ -279,6 +279,7 @@ struct Server {
         listening;  // its listening sockets in `netns`; 0.0.0.0 and :: are any address
     std::optional<std::uint64_t> fd_limit;  // soft RLIMIT_NOFILE of `pid`
     std::optional<NetnsId> asked_from;      // the namespace that our own connection was opened in
+    std::string user;                       // that it was asked as; "" for the default user
     ServerAnswer answer;
 };
 
@@ -289,6 +290,9 @@ struct Sample {
     Processes processes;
     std::vector<Server> servers;
     std::vector<Gap> gaps;
+    // Where this run had its password from, for the commands that it tells: never the password.
+    std::string password_file;
+    bool password_asked = false;
 };
 
 }  // namespace connleak

@@ -25,10 +25,6 @@ struct Context {
         return report.counts[index].verdict[static_cast<std::size_t>(verdict)];
     }
     [[nodiscard]] bool speaks_redis() const { return server.kind != ServerKind::tcp; }
-    [[nodiscard]] bool can_be_told() const {
-        return speaks_redis() && server.answer.asked && server.answer.reachable &&
-               server.answer.clients_complete;
-    }
 };
 
 inline Finding finding(const Context& context, std::string code, Severity severity,

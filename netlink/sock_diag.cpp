@@ -8,12 +8,12 @@
 
 #include <bitset>
 #include <cerrno>
-#include <cstring>
 
 #include "netlink/bytecode.h"
 #include "netlink/repeats.h"
 #include "netlink/request.h"
 #include "netlink/sock_diag_decode.h"
+#include "netlink/sock_diag_id.h"
 #include "netlink/socket_counts.h"
 
 namespace connleak::netlink {
@@ -48,12 +48,6 @@ class Filter {
     std::uint32_t states_;
     std::bitset<65536> ports_;
 };
-
-void put_endpoint(const Endpoint& endpoint, __be32 (&words)[4], __be16& port) {
-    const auto bytes = endpoint.address.bytes();
-    if (!bytes.empty()) std::memcpy(&words[0], bytes.data(), bytes.size());
-    port = htons(endpoint.port);
-}
 
 const char* family_name(int family) {
     return family == AF_INET ? "IPv4" : "IPv6";
@@ -104,11 +98,7 @@ struct SocketTable::Impl {
         header.sdiag_protocol = IPPROTO_TCP;
         header.idiag_ext = extension(INET_DIAG_INFO);
         header.idiag_states = 0xffffffff;
-        put_endpoint(tuple.local, header.id.idiag_src, header.id.idiag_sport);
-        put_endpoint(tuple.remote, header.id.idiag_dst, header.id.idiag_dport);
-        header.id.idiag_if = interface;
-        header.id.idiag_cookie[0] = INET_DIAG_NOCOOKIE;
-        header.id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
+        header.id = socket_id(tuple, interface);
         Request request(SOCK_DIAG_BY_FAMILY, 0);
         request.put_header(header);
 
@@ -167,9 +157,7 @@ Dump SocketTable::dump(const SocketQuery& query) {
 
 std::expected<std::optional<Socket>, Error> SocketTable::lookup(
     const Tuple& tuple, const std::vector<std::uint32_t>& interfaces) {
-    // Asked as AF_INET the kernel also finds an AF_INET6 socket with v4-mapped addresses: both hang
-    // in the same hash chain (sk_ehashfn() in net/ipv4/inet_hashtables.c).
-    const int family = tuple.local.address.family() == Family::ipv6 ? AF_INET6 : AF_INET;
+    const int family = family_to_ask(tuple);
     auto found = impl_->lookup(family, tuple, 0);
     for (const std::uint32_t interface : interfaces) {
         if (!found || *found) break;

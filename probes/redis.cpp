@@ -5,17 +5,11 @@
 #include <utility>
 
 #include "probes/redis_decode.h"
+#include "probes/redis_impl.h"
 #include "probes/redis_interview.h"
 #include "probes/redis_refusals.h"
-#include "probes/redis_session.h"
 
 namespace connleak::probes {
-
-// An own type, so that the header need not know it.
-struct RedisConversation::Impl : RedisSession {
-    using RedisSession::RedisSession;
-    ServerAnswer converse();
-};
 
 ServerAnswer RedisConversation::Impl::converse() {
     const auto start = Clock::now();

@@ -7,7 +7,10 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "diagnosis/records.h"
@@ -29,6 +32,12 @@ struct RedisLimits {
 // the caller open it inside the server's network namespace.
 using OpenSocket = std::function<int(int family)>;
 
+// What became of one CLIENT KILL ID.
+struct KillAnswer {
+    bool killed = false;
+    std::string refusal;  // the server's own words, one line; "" and not killed: no such client
+};
+
 class RedisConversation {
   public:
     // `scope` names the server in gaps: "10.0.0.1:6379".
@@ -48,6 +57,20 @@ class RedisConversation {
     // Opens a second connection and tells the run_id of the server that answers there: two servers
     // behind one address are told apart by it. "" when it could not be had.
     std::string run_id_again();
+
+    // What follows is for the verbs that act. Each may take RedisLimits::total once more.
+
+    // The rows of these clients as they are now, on the same connection: CLIENT LIST ID, and for a
+    // server older than Redis 6.2 out of the whole list. One that has no row is gone. std::nullopt
+    // when they could not be had.
+    std::optional<std::vector<ServerClient>> clients_by_id(std::span<const std::uint64_t> ids);
+
+    // CLIENT KILL ID for each of these, sent together. An id is never used again, so no other
+    // client can be hit. Answers in the same order; fewer when the connection broke on the way.
+    std::vector<KillAnswer> kill_clients(std::span<const std::uint64_t> ids);
+
+    // CONFIG SET. "" when it was set, else what the server said, in one line.
+    std::string set_config(std::string_view name, std::string_view value);
 
   private:
     struct Impl;

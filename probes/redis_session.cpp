@@ -42,6 +42,16 @@ RedisSession::Result RedisSession::put(RespConnection& to, Words words, std::uin
                   next_deadline());
 }
 
+RedisSession::Replies RedisSession::put_all(std::span<const RespConnection::Command> commands,
+                                            std::uint64_t most_bytes) {
+    Replies replies;
+    if (const auto failed = connection->ask_all(
+            commands, std::min(most_bytes, limits.bytes), next_deadline(),
+            [&](std::unique_ptr<RespReply> reply) { replies.push_back(std::move(reply)); }))
+        connection.reset();
+    return replies;
+}
+
 RedisSession::Result RedisSession::log_in(RespConnection& to) {
     const std::string_view password = credentials.password;
     if (credentials.user.empty()) return put(to, {"AUTH", password}, most_small_bytes);

@@ -8,6 +8,7 @@
 #include <initializer_list>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -62,6 +63,10 @@ struct RedisSession {
     std::expected<RespConnection, RespFailure> connect();
     Result put(RespConnection& to, Words words, std::uint64_t most_bytes);
     Result log_in(RespConnection& to);
+    // Several commands, sent together, in one step. The replies that came; when some are missing
+    // the connection is given up.
+    using Replies = std::vector<std::unique_ptr<RespReply>>;
+    Replies put_all(std::span<const RespConnection::Command> commands, std::uint64_t most_bytes);
     [[nodiscard]] std::vector<ServerClient>::iterator find_own(
         std::vector<ServerClient>& clients) const;
 

@@ -74,6 +74,27 @@ std::optional<Endpoint> endpoint_of(const sockaddr_storage& address) {
     return std::nullopt;
 }
 
+// Appends the command as it goes over the wire. False when there is no memory for it.
+bool append_command(std::string& bytes, std::span<const std::string_view> words) {
+    std::vector<const char*> texts;
+    std::vector<std::size_t> sizes;
+    for (const std::string_view word : words) {
+        texts.push_back(word.data());
+        sizes.push_back(word.size());
+    }
+    char* command = nullptr;
+    // An int in 0.14, a long long since 1.1.
+    const auto size = redisFormatCommandArgv(&command, static_cast<int>(words.size()), texts.data(),
+                                             sizes.data());
+    if (size < 0) return false;
+    const auto length = static_cast<std::size_t>(size);
+    bytes.reserve(bytes.size() + length);  // a buffer that moves would leave a password behind
+    bytes.append(command, length);
+    explicit_bzero(command, length);
+    redisFreeCommand(command);
+    return true;
+}
+
 }  // namespace
 
 RespConnection::Descriptor& RespConnection::Descriptor::operator=(Descriptor&& other) noexcept {
@@ -216,32 +237,11 @@ std::optional<RespFailure> RespConnection::receive(std::uint64_t most_bytes, Dea
     return std::nullopt;
 }
 
-std::expected<std::unique_ptr<RespReply>, RespFailure> RespConnection::ask(
-    std::span<const std::string_view> words, std::uint64_t most_bytes, Deadline deadline) {
+std::expected<std::unique_ptr<RespReply>, RespFailure> RespConnection::next_reply(
+    std::uint64_t most_bytes, Deadline deadline) {
     received_ = 0;
     head_.clear();
     *budget_ = {};
-    // What comes without a question would be taken for the answer to this one.
-    if (context_->reader->pos < context_->reader->len)
-        return std::unexpected(failure(FailureKind::protocol));
-
-    std::vector<const char*> texts;
-    std::vector<std::size_t> sizes;
-    for (const std::string_view word : words) {
-        texts.push_back(word.data());
-        sizes.push_back(word.size());
-    }
-    char* command = nullptr;
-    // An int in 0.14, a long long since 1.1.
-    const auto size = redisFormatCommandArgv(&command, static_cast<int>(words.size()), texts.data(),
-                                             sizes.data());
-    if (size < 0) return std::unexpected(failure(FailureKind::system, ENOMEM));
-    const auto length = static_cast<std::size_t>(size);
-    const auto unsent = send({command, length}, deadline);
-    explicit_bzero(command, length);
-    redisFreeCommand(command);
-    if (unsent) return std::unexpected(*unsent);
-
     for (;;) {
         void* reply = nullptr;
         // Not redisGetReply: in 1.x it looks into the reply, which it takes for its own redisReply.
@@ -250,6 +250,41 @@ std::expected<std::unique_ptr<RespReply>, RespFailure> RespConnection::ask(
         if (reply != nullptr) return std::unique_ptr<RespReply>(static_cast<RespReply*>(reply));
         if (const auto failed = receive(most_bytes, deadline)) return std::unexpected(*failed);
     }
+}
+
+std::expected<std::unique_ptr<RespReply>, RespFailure> RespConnection::ask(
+    std::span<const std::string_view> words, std::uint64_t most_bytes, Deadline deadline) {
+    // What comes without a question would be taken for the answer to this one.
+    if (context_->reader->pos < context_->reader->len)
+        return std::unexpected(failure(FailureKind::protocol));
+    received_ = 0;
+    head_.clear();
+    std::string bytes;
+    if (!append_command(bytes, words)) return std::unexpected(failure(FailureKind::system, ENOMEM));
+    const auto unsent = send(bytes, deadline);
+    explicit_bzero(bytes.data(), bytes.size());
+    if (unsent) return std::unexpected(*unsent);
+    return next_reply(most_bytes, deadline);
+}
+
+std::optional<RespFailure> RespConnection::ask_all(
+    std::span<const Command> commands, std::uint64_t most_bytes, Deadline deadline,
+    const std::function<void(std::unique_ptr<RespReply>)>& on_reply) {
+    if (context_->reader->pos < context_->reader->len) return failure(FailureKind::protocol);
+    received_ = 0;
+    head_.clear();
+    std::string bytes;
+    for (const Command& command : commands) {
+        const std::vector<std::string_view> words(command.begin(), command.end());
+        if (!append_command(bytes, words)) return failure(FailureKind::system, ENOMEM);
+    }
+    if (auto unsent = send(bytes, deadline)) return unsent;
+    for (std::size_t count = 0; count < commands.size(); ++count) {
+        auto reply = next_reply(most_bytes, deadline);
+        if (!reply) return reply.error();
+        on_reply(std::move(*reply));
+    }
+    return std::nullopt;
 }
 
 }  // namespace connleak::probes

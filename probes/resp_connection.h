@@ -15,6 +15,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "diagnosis/address.h"
 #include "probes/resp_reply.h"
@@ -53,6 +54,13 @@ class RespConnection {
     std::expected<std::unique_ptr<RespReply>, RespFailure> ask(
         std::span<const std::string_view> words, std::uint64_t most_bytes, Deadline deadline);
 
+    // The same for several commands, which are sent together; hands over their replies in the same
+    // order. They must be few and short: nothing is read until all of them are sent.
+    using Command = std::vector<std::string>;
+    std::optional<RespFailure> ask_all(
+        std::span<const Command> commands, std::uint64_t most_bytes, Deadline deadline,
+        const std::function<void(std::unique_ptr<RespReply>)>& on_reply);
+
     [[nodiscard]] std::uint64_t reply_bytes() const { return received_; }  // of the last reply
     // What the kernel knows of both ends; none for a unix socket.
     [[nodiscard]] std::optional<Tuple> tuple() const;
@@ -75,6 +83,8 @@ class RespConnection {
         std::span<const std::byte> address, int family, const std::function<int(int)>& open_socket,
         Deadline deadline);
     std::optional<RespFailure> send(std::string_view bytes, Deadline deadline);
+    std::expected<std::unique_ptr<RespReply>, RespFailure> next_reply(std::uint64_t most_bytes,
+                                                                      Deadline deadline);
     std::optional<RespFailure> receive(std::uint64_t most_bytes, Deadline deadline);
     [[nodiscard]] RespFailure failure(FailureKind kind, int number = 0) const;
 

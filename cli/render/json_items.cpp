@@ -8,10 +8,6 @@ Json milliseconds(double value) {
     return static_cast<double>(static_cast<std::int64_t>(value * 1000)) / 1000;
 }
 
-Json port(const Endpoint& end) {
-    return end.address.family() == Family::none ? Json(nullptr) : Json(end.port);
-}
-
 Json socket(const Processes& processes, const Socket* value) {
     if (value == nullptr) return nullptr;
     Json json = Json::object();
@@ -42,8 +38,13 @@ Json client_row(const ServerClient* row) {
 
 }  // namespace
 
+Json json_port(const Endpoint& end) {
+    return end.address.family() == Family::none ? Json(nullptr) : Json(end.port);
+}
+
 Json server_key(const Server& server) {
-    return {{"address", json_address(server.endpoint.address)}, {"port", port(server.endpoint)}};
+    return {{"address", json_address(server.endpoint.address)},
+            {"port", json_port(server.endpoint)}};
 }
 
 Json json_generator() {
@@ -83,7 +84,7 @@ Json json_server(const Server& value, const ServerCounts& counts) {
     const ServerAnswer& answer = value.answer;
     Json json = {{"kind", word(value.kind)},
                  {"address", json_address(value.endpoint.address)},
-                 {"port", port(value.endpoint)},
+                 {"port", json_port(value.endpoint)},
                  {"path", text_or_null(value.path)},
                  {"netns", maybe(value.netns)},
                  {"pid", maybe(value.pid)},
@@ -123,12 +124,12 @@ Json json_connection(const Sample& sample, const Connection& value) {
     Json server_netns =
         value.server_socket != nullptr ? netns_of(value.server_socket) : maybe(its.netns);
     Json client = {{"address", json_address(value.client_end.address)},
-                   {"port", port(value.client_end)},
+                   {"port", json_port(value.client_end)},
                    {"netns", netns_of(value.client_socket)}};
     if (!value.client_path.empty()) client = {{"path", value.client_path}};
     return {{"server",
              {{"address", json_address(value.server_end.address)},
-              {"port", port(value.server_end)},
+              {"port", json_port(value.server_end)},
               {"netns", std::move(server_netns)}}},
             {"client", std::move(client)},
             {"verdict", word(value.verdict)},

@@ -14,6 +14,8 @@ Json json_cost(const Head& head, const Sample& sample);
 // What every document begins with: schema_version, generator, generated_at, host, complete, gaps.
 void add_head(Document& document, const Head& head, const Sample& sample);
 
+Json json_port(const Endpoint& end);
+
 // By which other objects name a server: {"address": …, "port": …}.
 Json server_key(const Server& server);
 Json json_server(const Server& value, const ServerCounts& counts);

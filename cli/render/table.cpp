@@ -104,7 +104,7 @@ class Table {
                      "service.",
                      prose(), 0));
         }
-        if (report_.probes) probes(*report_.probes);
+        if (report_.probes) line('\n' + probes_text(*report_.probes));
         text_ += gap_lines(sample_.gaps, prose(), paint_);
         return std::move(text_);
     }
@@ -235,19 +235,6 @@ class Table {
             block(connection_lines(sample_, report_, index, style_.columns, paint_), true);
     }
 
-    void probes(const Probes& all) {
-        line("");
-        if (all.sent == 0)
-            return line("probed 0: every connection was decided without, or could not be");
-        const std::uint64_t open =
-            all.sent - std::min(all.sent, all.answered + all.reset + all.unanswered);
-        std::string text =
-            fmt::format("probed {}: {} answered, {} reset, {} unanswered", number(all.sent),
-                        number(all.answered), number(all.reset), number(all.unanswered));
-        if (open > 0) text += fmt::format(", {} undecided", number(open));
-        line(text);
-    }
-
     const Sample& sample_;
     const Report& report_;
     TableStyle style_;
@@ -262,6 +249,17 @@ std::string place_of(const Server& server) {
     const Endpoint& end = server.endpoint;
     if (end.address.is_unspecified()) return fmt::format("*:{}", end.port);
     return end.text();
+}
+
+std::string probes_text(const Probes& all) {
+    if (all.sent == 0) return "probed 0: every connection was decided without, or could not be";
+    const std::uint64_t open =
+        all.sent - std::min(all.sent, all.answered + all.reset + all.unanswered);
+    std::string text =
+        fmt::format("probed {}: {} answered, {} reset, {} unanswered", number(all.sent),
+                    number(all.answered), number(all.reset), number(all.unanswered));
+    if (open > 0) text += fmt::format(", {} undecided", number(open));
+    return text;
 }
 
 std::string gap_lines(const std::vector<Gap>& gaps, std::size_t columns, const Paint& paint) {

@@ -20,6 +20,9 @@ struct TableStyle {
 // "10.0.0.1:6379", "*:6379", "unix:/run/redis.sock".
 std::string place_of(const Server& server);
 
+// What came of a proof of life, one line: "probed 12: 8 answered, …".
+std::string probes_text(const Probes& all);
+
 // What could not be seen, as lines below a table; "" when there is nothing.
 std::string gap_lines(const std::vector<Gap>& gaps, std::size_t columns, const Paint& paint);
 

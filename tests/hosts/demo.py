@@ -65,8 +65,7 @@ def main():
         say("The command that the report gives for the ghosts, as it stands there:")
         print("$ " + cure, flush=True)
         path = f"{Path(binary).parent}:{os.environ['PATH']}"
-        subprocess.run(["sh", "-c", cure], check=True, env=os.environ | {"PATH": path}, timeout=60,
-                       stdout=subprocess.DEVNULL)
+        subprocess.run(["sh", "-c", cure], check=True, env=os.environ | {"PATH": path}, timeout=60)
         say("And afterwards:")
         show(binary, target, "--recent", "2s")
         living = len(worker.alive()) + len(lost.alive(connections[20:]))

@@ -8,8 +8,11 @@
   drip       begins a RESP reply and sends one more byte of it each 0.2 s
   flood      announces a RESP reply of 512 MiB and sends without end
   proxy      carries bytes to and from TARGET-ADDRESS TARGET-PORT, as docker-proxy does
+  gate       speaks as much Redis as connleak asks for; at CLIENT LIST ID it writes FILE.asked and waits for FILE
 """
 
+import itertools
+import pathlib
 import selectors
 import socket
 import sys
@@ -75,6 +78,54 @@ def proxy(connection):
                 key.data.sendall(data)
 
 
+clients = {}  # of the gate: id -> connection
+ids = itertools.count(3)
+
+
+def gate(connection):
+    own = next(ids)
+    clients[own] = connection
+    stream = connection.makefile("rb")
+
+    def bulk(text):
+        return b"$%d\r\n%s\r\n" % (len(text), text.encode())
+
+    def rows(wanted):
+        def row(number):
+            address, local = ("%s:%d" % end for end in (clients[number].getpeername(), clients[number].getsockname()))
+            return f"id={number} addr={address} laddr={local} fd={clients[number].fileno()} age=9 idle=9 flags=N cmd=get\n"
+        return bulk("".join(row(number) for number in wanted if number in clients))
+
+    while line := stream.readline():
+        if line.startswith(b"*"):
+            words = [stream.read(int(stream.readline()[1:]) + 2).decode().rstrip() for _ in range(int(line[1:]))]
+        else:
+            words = line.decode().split()
+        if words[0] == "PING":
+            answer = b"+PONG\r\n"
+        elif words[0] == "INFO":
+            answer = bulk(f"redis_version:7.0.15\r\nrun_id:{'ab' * 20}\r\nconnected_clients:{len(clients)}\r\n")
+        elif words[:2] == ["CLIENT", "ID"]:
+            answer = b":%d\r\n" % own
+        elif words[:3] == ["CLIENT", "LIST", "ID"]:
+            file = pathlib.Path(sys.argv[4])
+            file.with_suffix(".asked").touch()
+            while not file.exists():
+                time.sleep(0.01)
+            answer = rows([int(number) for number in words[3:]])
+        elif words[:2] == ["CLIENT", "LIST"]:
+            answer = rows(list(clients))
+        elif words[:3] == ["CLIENT", "KILL", "ID"]:
+            gone = clients.pop(int(words[3]), None)
+            if gone:
+                gone.shutdown(socket.SHUT_RDWR)
+            answer = b":%d\r\n" % bool(gone)
+        else:
+            answer = b"-ERR unknown command\r\n"
+        connection.sendall(answer)
+    clients.pop(own, None)
+
+
 def serve(behaviour, connection):
     try:
         behaviour(connection)
@@ -84,7 +135,7 @@ def serve(behaviour, connection):
 
 
 def main():
-    behaviour = {f.__name__: f for f in (silent, probing, http, breakoff, drip, flood, proxy)}[sys.argv[1]]
+    behaviour = {f.__name__: f for f in (silent, probing, http, breakoff, drip, flood, proxy, gate)}[sys.argv[1]]
     server = listen(sys.argv[2], int(sys.argv[3]))
     print("ready", flush=True)
     while True:

@@ -31,10 +31,10 @@ def outside():
     return Lab().host("outside")
 
 
-def command(*words, host=None, user=None, sight=None):
-    """sight: a list of hosts. Then the program lives in a container that has these namespaces under /run/netns
+def command(*words, host=None, user=None, sight=None, prefix=()):
+    """prefix: a command that runs the program. sight: a list of hosts. Then the program lives in a container that has these namespaces under /run/netns
     and a process table of its own, so that nothing else is in sight of it."""
-    prefix = [] if host is ROOT_NAMESPACE else (host or outside()).enter()
+    prefix = [*([] if host is ROOT_NAMESPACE else (host or outside()).enter()), *prefix]
     if sight is not None:
         keep = "".join(f"touch /run/netns/{h.netns}; mount --bind /mnt/{h.netns} /run/netns/{h.netns};" for h in sight)
         script = (f"set -e; mount --make-rprivate /; mount --rbind {NETNS} /mnt; mount -t tmpfs none {NETNS};"

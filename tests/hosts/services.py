@@ -141,9 +141,9 @@ class Client:
 class TcpServer(Service):
     """A server that is not Redis: see peer.py for its modes."""
 
-    def __init__(self, host, mode, port=9000, arguments=(), address="0.0.0.0"):
+    def __init__(self, host, mode, port=9000, arguments=(), address="0.0.0.0", prefix=()):
         self.host, self.port = host, port
-        self.process = host.start(PYTHON, HERE / "peer.py", mode, address, port, *arguments, stdout=subprocess.PIPE)
+        self.process = host.start(*prefix, PYTHON, HERE / "peer.py", mode, address, port, *arguments, stdout=subprocess.PIPE)
         assert self.process.stdout.readline() == b"ready\n"
 
 

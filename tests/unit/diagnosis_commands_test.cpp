@@ -73,7 +73,7 @@ TEST(Commands, AreSafeToPasteWhateverTheNamesHold) {
         world.at(where).own = true;
         EXPECT_EQ(in_bash(commands.client("PING") + " </dev/null"),
                   "<redis-cli><-s></run/" + name + "><PING>");
-        EXPECT_EQ(in_bash(commands.scan("--json")),
+        EXPECT_EQ(in_bash(commands.connleak("scan", "--json")),
                   "<connleak><scan><unix:/run/" + name + "><--json>");
     }
 }
@@ -86,10 +86,11 @@ TEST(Commands, ReachTheServersNamespace) {
     Server& server = world.sample.servers[0];
     const Commands commands(world.sample, server);
     EXPECT_EQ(commands.client("PING"), "ip netns exec web1 redis-cli -p 6379 PING");
-    EXPECT_EQ(commands.scan("--json"), "connleak scan :6379 --json");
+    EXPECT_EQ(commands.connleak("scan", "--json"), "connleak scan :6379 --json");
     server.endpoint = end("127.0.0.1:6379");
     EXPECT_EQ(commands.client("PING"), "ip netns exec web1 redis-cli -p 6379 PING");
-    EXPECT_EQ(commands.scan("--json"), "ip netns exec web1 connleak scan 127.0.0.1:6379 --json")
+    EXPECT_EQ(commands.connleak("scan", "--json"),
+              "ip netns exec web1 connleak scan 127.0.0.1:6379 --json")
         << "from here that address is another host";
     world.at(named).name = "docker/1a2b";
     EXPECT_EQ(commands.client(""), "nsenter --net=/run/docker/netns/1a2b redis-cli -p 6379");
@@ -99,8 +100,7 @@ TEST(Commands, ReachTheServersNamespace) {
     EXPECT_EQ(commands.client(""), "nsenter -t 500 -n redis-cli -p 6379") << "any process there";
     world.sample.processes.by_pid.clear();
     EXPECT_EQ(commands.client(""), "") << "never in the wrong place";
-    EXPECT_EQ(commands.kill_by_id(Verdict::ghost), "");
-    EXPECT_EQ(commands.destroy_server_sockets(Verdict::ghost), "");
+    EXPECT_EQ(commands.connleak("reap"), "") << "a loopback address is another host elsewhere";
     EXPECT_EQ(commands.destroy_client_sockets(Verdict::ghost), "");
     server.netns = home;
     server.kind = ServerKind::valkey;
@@ -146,55 +146,64 @@ struct Twins {
 TEST(Commands, CloseTheConnectionsOfTheirOwnServerAlone) {
     if (run("jq --version >/dev/null 2>&1") != "") GTEST_SKIP() << "jq is not installed";
     Twins twins;
-    twins.world.lose_client(twins.pairs[1]);
-    twins.world.lose_client(twins.pairs[3]);
-    EXPECT_EQ(twins.chosen(twins.commands(0).kill_by_id(Verdict::ghost)), "CLIENT KILL ID 4\n");
-    EXPECT_EQ(twins.chosen(twins.commands(1).kill_by_id(Verdict::ghost)), "CLIENT KILL ID 3\n");
-    EXPECT_EQ(twins.chosen(twins.commands(0).destroy_server_sockets(Verdict::ghost)),
-              "[2001:db8::1]:6379 [2001:db8::2]:40002\n");
-    EXPECT_EQ(twins.chosen(twins.commands(1).destroy_server_sockets(Verdict::ghost)),
-              "10.0.0.1:6379 10.0.0.2:40001\n");
     twins.world.lose_server(twins.pairs[4]);
     EXPECT_EQ(twins.chosen(twins.commands(0).destroy_client_sockets(Verdict::orphan)), "");
     EXPECT_EQ(twins.chosen(twins.commands(1).destroy_client_sockets(Verdict::orphan)),
               std::to_string(700 + 'b') + " [2001:db8::2]:40002 [2001:db8::1]:6379\n");
-    // A server that gives no ids (before 2.8.12).
-    for (ServerClient& row : twins.world.answer(0).clients) row.id = 0;
-    EXPECT_EQ(twins.chosen(twins.commands(0).kill_by_id(Verdict::ghost)), "");
 }
 
 TEST(Commands, TellTwoServersOnOnePortApartByTheirProcess) {
-    if (run("jq --version >/dev/null 2>&1") != "") GTEST_SKIP() << "jq is not installed";
     Twins twins;
     // The second moves in with the first.
     Server& second = twins.world.sample.servers[1];
     second.netns = twins.world.sample.servers[0].netns;
     second.endpoint = end("10.0.0.7:6379");
     second.listening = {second.endpoint};
-    second.answer.clients.clear();
-    twins.world.lists[1]->clear();
-    const Pair pair = twins.world.connect(0, "10.0.0.2:50001", 1, 700, "10.0.0.7:6379");
-    twins.world.lose_client(twins.pairs[0]);
-    EXPECT_EQ(twins.chosen(twins.commands(0).kill_by_id(Verdict::ghost)), "CLIENT KILL ID 3\n");
-    EXPECT_EQ(twins.chosen(twins.commands(1).kill_by_id(Verdict::ghost)),
-              "CLIENT KILL ID " + std::to_string(twins.world.answer(1).clients[0].id) + '\n')
-        << twins.world.verdict_of(pair);
+    for (const std::size_t each : {0U, 1U}) {
+        const std::string pid = std::to_string(*twins.world.sample.servers[each].pid);
+        EXPECT_TRUE(twins.commands(each)
+                        .destroy_client_sockets(Verdict::orphan)
+                        .contains("any(.server_socket.owners[]?; .pid == " + pid + ')'));
+    }
+}
+
+TEST(Commands, CarryTheLoginOfTheRun) {
+    for (const std::string& name : hostile) {
+        World world;
+        world.host("own", "10.0.0.1");
+        world.redis(world.sample.namespaces.front().id, "10.0.0.1:6379");
+        world.sample.servers[0].user = name;
+        const Commands commands(world.sample, world.sample.servers[0]);
+        EXPECT_EQ(in_bash(commands.connleak("reap", "--yes")),
+                  "<connleak><reap><10.0.0.1:6379><--user><" + name + "><--yes>");
+        EXPECT_EQ(in_bash(commands.client("PING") + " </dev/null"),
+                  "<redis-cli><-h><10.0.0.1><-p><6379><--user><" + name + "><PING>");
+        world.sample.password_file = "/etc/" + name;
+        EXPECT_EQ(in_bash(commands.connleak("reap")), "<connleak><reap><10.0.0.1:6379><--user><" +
+                                                          name + "><--pass-file></etc/" + name +
+                                                          ">");
+        EXPECT_TRUE(commands.client("PING").ends_with(" --askpass PING"));
+    }
+    World world;
+    const NetnsId own = world.host("own", "10.0.0.1");
+    world.tcp(own, "10.0.0.1:9092");
+    world.redis(own, "10.0.0.1:6379");
+    world.sample.password_file = "/etc/password";
+    EXPECT_EQ(Commands(world.sample, world.sample.servers[0]).connleak("reap"),
+              "connleak reap tcp://10.0.0.1:9092");
+    world.sample.password_file = "";
+    world.sample.password_asked = true;
+    EXPECT_EQ(Commands(world.sample, world.sample.servers[1]).connleak("reap"),
+              "connleak reap 10.0.0.1:6379 --askpass");
 }
 
 TEST(Commands, ThatCloseSocketsPassEachTupleAsTwoWords) {
-    Twins twins;
-    for (const bool server_side : {true, false}) {
-        const Commands commands = twins.commands(0);
-        std::string command = server_side ? commands.destroy_server_sockets(Verdict::ghost)
-                                          : commands.destroy_client_sockets(Verdict::ghost);
-        const std::size_t jq = command.find("jq ");
-        command.replace(jq, command.find("' | while") + 1 - jq,
-                        server_side ? "echo '[::1]:1 [::2]:2'" : "echo '77 [::1]:1 [::2]:2'");
-        EXPECT_EQ(in_bash(command), server_side ? "<ss><-K><state><established><src><[::1]:1><dst>"
-                                                  "<[::2]:2>"
-                                                : "<nsenter><-t><77><-n><ss><-K><state>"
-                                                  "<established><src><[::1]:1><dst><[::2]:2>");
-    }
+    const Twins twins;
+    std::string command = twins.commands(0).destroy_client_sockets(Verdict::orphan);
+    const std::size_t jq = command.find("jq ");
+    command.replace(jq, command.find("' | while") + 1 - jq, "echo '77 [::1]:1 [::2]:2'");
+    EXPECT_EQ(in_bash(command),
+              "<nsenter><-t><77><-n><ss><-K><state><established><src><[::1]:1><dst><[::2]:2>");
 }
 
 }  // namespace

@@ -77,14 +77,11 @@ TEST(Findings, Ghosts) {
     Lan lan;
     const Pair first = lan.connect();
     lan.world.lose_client(first);
-    const std::string id =
-        "connleak scan 10.0.0.1:6379 --json | jq -r '.connections[] | "
-        "select(.verdict == \"ghost\" and .server.netns == 4026531840 and "
-        ".redis.id) | \"CLIENT KILL ID \\(.redis.id)\"' | "
-        "redis-cli -h 10.0.0.1 -p 6379";
+    const std::string id = "connleak reap 10.0.0.1:6379 --yes";
     const auto remedy = [](const std::string& slots) {
-        return "\nEach was looked at twice. Closing exactly these, by their client ids, frees " +
-               slots + " and touches no other connection:\n";
+        return "\nEach was looked at twice, and is looked at once more before it goes. That "
+               "frees " +
+               slots + " and touches no living client; without --yes it shows its plan:\n";
     };
     EXPECT_EQ(lan.told("ghost-connections"),
               "warning 1: 1 ghost: the host it came from no longer has it" + remedy("1 slot") + id +
@@ -116,13 +113,9 @@ TEST(Findings, GhostsOfAServerThatTakesNoLogins) {
     EXPECT_EQ(
         lan.told("ghost-connections"),
         "critical 1: 1 ghost: the host it came from no longer has it\n"
-        "Each was looked at twice. Closing exactly these in the server's kernel frees 1 slot, "
-        "needs no login and touches no other connection:\n"
-        "connleak scan 10.0.0.1:6379 --json | jq -r 'def e: (if .address|contains(\":\") then "
-        "\"[\\(.address)]\" else .address end) + \":\\(.port)\"; .connections[] | "
-        "select(.verdict == \"ghost\" and .server.netns == 4026531840 and .server_socket) | "
-        "\"\\(.server|e) \\(.client|e)\"' | while read -r server client; do ss -K state "
-        "established src \"$server\" dst \"$client\"; done\n"
+        "Each was looked at twice, and is looked at once more before it goes. That frees 1 slot "
+        "and touches no living client; without --yes it shows its plan:\n"
+        "connleak reap 10.0.0.1:6379 --yes\n"
         "10.0.0.2: 1, 90 to 90 s");
     EXPECT_EQ(lan.told("server-refuses-clients"),
               "critical 1: the server refuses new clients: max number of clients reached, its "
@@ -169,16 +162,19 @@ TEST(Findings, KeepaliveOff) {
     lan.answer().tcp_keepalive_s = 0;
     EXPECT_EQ(lan.told("keepalive-off"),
               "warning 1: 1 connection has no keepalive\n"
-              "A peer that vanishes now stays for ever. tcp-keepalive 300 lets the kernel find the "
-              "dead among new connections and touches no living one; CONFIG REWRITE keeps it over "
-              "a restart. Leave `timeout` for last: it also closes living clients that pause\n"
+              "A peer that vanishes now stays for ever. connleak protect turns keepalive on for "
+              "these connections, tcp-keepalive for new ones: the kernel then finds the dead and "
+              "touches no living one. CONFIG REWRITE keeps it over a restart. Leave `timeout` for "
+              "last: it also closes living clients that pause (connleak what-if)\n"
+              "connleak protect 10.0.0.1:6379 --yes\n"
               "redis-cli -h 10.0.0.1 -p 6379 CONFIG SET tcp-keepalive 300\n"
               "redis-cli -h 10.0.0.1 -p 6379 CONFIG REWRITE\n"
               "client: 1, 90 to 90 s");
     lan.answer().tcp_keepalive_s = 300;
     const std::string predate =
-        "The setting reaches new connections only. These are safe when their clients connect anew: "
-        "restart the workers one after the other. Nothing needs to be set on the server\n\n";
+        "The setting reaches new connections only. connleak protect turns keepalive on for these: "
+        "the kernel then removes the dead by itself, and only the dead\n"
+        "connleak protect 10.0.0.1:6379 --yes\n";
     EXPECT_EQ(lan.told("keepalive-off"),
               "warning 1: 1 connection has no keepalive: it predates the server's tcp-keepalive of "
               "300 s\n" +
@@ -199,8 +195,11 @@ TEST(Findings, KeepaliveOff) {
     tcp.connect(0, "10.9.9.9:40001", tcp.tcp(server, "10.0.0.1:9092"));
     EXPECT_EQ(shown(find(tcp.report(), "keepalive-off")),
               "warning 1: 1 connection has no keepalive\n"
-              "A peer that vanishes now stays for ever. Turn SO_KEEPALIVE on in the server's "
-              "configuration; it harms no living connection\n\n"
+              "A peer that vanishes now stays for ever. connleak protect turns keepalive on for "
+              "these connections, SO_KEEPALIVE in the server's configuration for new ones; neither "
+              "harms a living one. connleak verify tells first whether the silent peer is dead\n"
+              "connleak verify tcp://10.0.0.1:9092\n"
+              "connleak protect tcp://10.0.0.1:9092 --yes\n"
               "10.9.9.9: 1, 90 to 90 s");
 }
 
@@ -212,9 +211,9 @@ TEST(Findings, Suspects) {
     lan.world.change_server(pair, [](Socket& each) { each.timer.retransmits = 2; });
     EXPECT_EQ(lan.told("suspect-connections"),
               "warning 1: 1 connection shows signs of a dead peer, without proof\n"
-              "Look again in a minute: retransmissions and keepalive decide by themselves. The "
-              "list of connections tells the sign of each:\n"
-              "connleak scan 10.0.0.1:6379 --connections\n"
+              "Retransmissions and keepalive decide by themselves, in their time. connleak verify "
+              "asks each peer now, and harms no living one:\n"
+              "connleak verify 10.0.0.1:6379\n"
               "10.0.0.2: 1, 90 to 90 s");
 }
 

@@ -125,7 +125,7 @@ TEST(Proof, UnverifiedOnesAreProbedAndAllWhenAsked) {
 
 TEST(Proof, WhatItMakesOfAReport) {
     Proven its;
-    const auto proof = [&](std::size_t at, Outcome outcome) {
+    const auto proof = [&](std::size_t at, ProbeOutcome outcome) {
         Proof made{.subject = {at, false},
                    .outcome = outcome,
                    .now = quiet_for(7),
@@ -133,12 +133,12 @@ TEST(Proof, WhatItMakesOfAReport) {
                    .restored = true};
         made.now->netns = its.server;
         made.now->cookie = its.report.connections[at].server_socket->cookie;
-        if (outcome == Outcome::reset) made.now.reset();
+        if (outcome == ProbeOutcome::reset) made.now.reset();
         return made;
     };
     apply_proofs(
         its.world.sample, its.world.policy,
-        {proof(0, Outcome::answered), proof(1, Outcome::reset), proof(2, Outcome::unanswered)},
+        {proof(0, ProbeOutcome::answered), proof(1, ProbeOutcome::reset), proof(2, ProbeOutcome::unanswered)},
         its.report);
     EXPECT_EQ(all_told(its.report),
               "10.9.9.1 healthy [peer-out-of-sight probe-answered]\n"
@@ -161,7 +161,7 @@ TEST(Proof, WhatItMakesOfAReport) {
 TEST(Proof, WhatClosedMeanwhileIsLeftOutAndTheRestStaysAsItWas) {
     Proven its;
     Proof gone{.subject = {0, false},
-               .outcome = Outcome::closed,
+               .outcome = ProbeOutcome::closed,
                .now = std::nullopt,
                .sent = true,
                .restored = true};
@@ -170,7 +170,7 @@ TEST(Proof, WhatClosedMeanwhileIsLeftOutAndTheRestStaysAsItWas) {
     closing.now = in_state(State::fin_wait_1);
     Proof undecided = gone;
     undecided.subject = {2, false};
-    undecided.outcome = Outcome::undecided;
+    undecided.outcome = ProbeOutcome::undecided;
     apply_proofs(its.world.sample, its.world.policy, {gone, closing, undecided}, its.report);
     EXPECT_EQ(all_told(its.report),
               "10.9.9.2 transient []\n"
@@ -182,7 +182,7 @@ TEST(Proof, APeerThatIsClosingIsNotHealthyBecauseItAnswers) {
     its.report.connections[0].verdict = Verdict::suspect;
     its.report.connections[0].evidence = {Evidence::peer_closing};
     const Proof answered{.subject = {0, false},
-                         .outcome = Outcome::answered,
+                         .outcome = ProbeOutcome::answered,
                          .now = std::nullopt,
                          .sent = true,
                          .restored = true};
