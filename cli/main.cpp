@@ -26,6 +26,7 @@ struct Verb {
 constexpr std::array verbs{
     Verb{"scan", connleak::cli::scan, "the report (the default)"},
     Verb{"sockets", connleak::cli::sockets, "the kernel's TCP sockets, as ss and netstat -o do"},
+    Verb{"snapshot", connleak::cli::snapshot, "this host's side, for a scan elsewhere"},
 };
 
 // The verbs, and behind them the help of the default one.

@@ -1,14 +1,13 @@
 #include "cli/run.h"
 
 #include <fmt/format.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <ctime>
 #include <utility>
 
 #include "cli/collect.h"
+#include "cli/host.h"
 #include "cli/render/text.h"
 #include "cli/secrets.h"
 #include "cli/status.h"
@@ -18,26 +17,13 @@ namespace connleak::cli {
 
 namespace {
 
-std::string boot_id() {
-    std::string id;
-    if (std::FILE* file = std::fopen("/proc/sys/kernel/random/boot_id", "re"); file != nullptr) {
-        char buffer[64] = {};
-        if (std::fgets(buffer, sizeof buffer, file) != nullptr) id = buffer;
-        std::fclose(file);
-    }
-    id.erase(id.find_last_not_of('\n') + 1);
-    return id;
-}
-
 render::Head make_head() {
     render::Head head;
     head.generated_at = render::rfc3339(std::time(nullptr));
-    utsname names{};
-    if (::uname(&names) == 0) {
-        head.host_name = names.nodename;
-        head.kernel = names.release;
-    }
-    head.boot_id = boot_id();
+    HostFacts host = read_host();
+    head.host_name = std::move(host.name);
+    head.kernel = std::move(host.kernel);
+    head.boot_id = std::move(host.boot_id);
     return head;
 }
 

@@ -10,5 +10,6 @@ using Words = std::vector<std::string>;
 
 int scan(const Words& words);
 int sockets(const Words& words);
+int snapshot(const Words& words);
 
 }  // namespace connleak::cli

@@ -138,6 +138,19 @@ struct Namespace {
     std::uint16_t port_range_high = 0;
 };
 
+// A connection in a connection-tracking table: what its two sides hold when something in `netns`
+// rewrites it. In both tuples `local` is the source: the opener's own socket is `original`, the
+// other side's own socket is `reply`.
+struct TrackedConnection {
+    NetnsId netns = 0;
+    Tuple original;
+    Tuple reply;
+    std::uint32_t status = 0;  // IPS_* bits (nf_conntrack_common.h)
+
+    [[nodiscard]] bool translated() const { return reply != original.mirrored(); }
+    friend bool operator==(const TrackedConnection&, const TrackedConnection&) = default;
+};
+
 // ---------------------------------------------------------------- processes (proc(5))
 
 // A process that holds a descriptor of a socket.

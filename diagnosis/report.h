@@ -149,5 +149,6 @@ std::string_view ss_word(State state);  // as ss prints it: ESTAB
 std::string_view word(TimerKind kind);
 std::string_view word(GroupKind kind);
 std::string_view word(ServerKind kind);
+std::string_view word(Translation translation);
 
 }  // namespace connleak

@@ -156,6 +156,18 @@ std::string_view word(TimerKind kind) {
     return "off";
 }
 
+std::string_view word(Translation translation) {
+    switch (translation) {
+        case Translation::none:
+            return "none";
+        case Translation::possible:
+            return "possible";
+        case Translation::unknown:
+            return "unknown";
+    }
+    return "unknown";
+}
+
 std::string_view word(GroupKind kind) {
     switch (kind) {
         case GroupKind::php_fpm_pool:
