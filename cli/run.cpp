@@ -8,6 +8,7 @@
 
 #include "cli/collect.h"
 #include "cli/host.h"
+#include "cli/peer_snapshots.h"
 #include "cli/render/text.h"
 #include "cli/secrets.h"
 #include "cli/status.h"
@@ -36,6 +37,9 @@ std::expected<std::unique_ptr<Run>, Stop> Run::make(const Options& options) {
     const auto password = find_password(options);
     if (!password) return std::unexpected(Stop{bad_usage, password.error()});
 
+    auto snapshots = PeerSnapshots::open(options.peer_snapshots);
+    if (!snapshots) return std::unexpected(Stop{bad_usage, snapshots.error()});
+
     std::unique_ptr<Run> run(new Run(options));
     Session& session = run->session_;
     if (session.namespaces().empty()) {
@@ -47,6 +51,8 @@ std::expected<std::unique_ptr<Run>, Stop> Run::make(const Options& options) {
         return std::unexpected(Stop{nothing_reported, why});
     }
     if (const auto wrong = collect(session, *password))
+        return std::unexpected(Stop{bad_usage, *wrong});
+    if (const auto wrong = snapshots->read(session.sample()))
         return std::unexpected(Stop{bad_usage, *wrong});
 
     const Policy policy{.recent_ms = options.recent_s * 1000,

@@ -90,7 +90,9 @@ std::string Commands::client(const std::string& words) const {
 }
 
 std::string Commands::scan(const std::string& words) const {
-    const std::string command = "connleak scan " + quoted(target_text(server_)) + ' ' + words;
+    std::string command = "connleak scan " + quoted(target_text(server_)) + ' ' + words;
+    for (const std::string& file : sample_.snapshot_files)
+        command += " --peer-snapshot " + quoted(file);
     // A loopback address is another host in each namespace.
     return server_.endpoint.address.is_loopback() ? inside(command) : command;
 }

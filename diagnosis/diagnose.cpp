@@ -16,7 +16,7 @@ std::optional<std::int64_t> age_s(const Connection& connection) {
     if (connection.row != nullptr && connection.row->age_s) return connection.row->age_s;
     std::optional<std::int64_t> oldest_ms;
     for (const Socket* socket : {connection.server_socket, connection.client_socket}) {
-        if (socket == nullptr || !socket->info) continue;
+        if (socket == nullptr || !socket->info || from_snapshot(*socket)) continue;
         const std::int64_t seen =
             std::max({socket->info->last_data_sent_ms, socket->info->last_data_received_ms,
                       socket->info->last_ack_received_ms});

@@ -9,4 +9,7 @@ namespace connleak {
 // owners.
 void name_holders(const Sample& sample, const Policy& policy, Report& report);
 
+// The process that a holder is, on whichever host.
+const Process& holder_of(const Sample& sample, const Holder& holder);
+
 }  // namespace connleak

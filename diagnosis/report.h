@@ -40,6 +40,7 @@ enum class Evidence : std::uint8_t {
     accept_queue,
     nat_suspected,
     peer_out_of_sight,
+    snapshot_too_old,
 };
 
 enum class Keepalive : std::uint8_t { on, off, masked, unknown };
@@ -71,6 +72,7 @@ struct Connection {
 // One process and one server that it holds connections to.
 struct Holder {
     std::int32_t pid = 0;
+    std::optional<std::size_t> host;  // index into Sample::peer_hosts; absent: this one
     std::size_t server = 0;
     std::uint64_t connections = 0;
     std::uint64_t persistent = 0;
@@ -83,6 +85,7 @@ struct Holder {
 // The processes of one name that hold connections to one server.
 struct Group {
     std::string name;
+    std::optional<std::size_t> host;  // index into Sample::peer_hosts; absent: this one
     GroupKind kind = GroupKind::executable;
     std::size_t server = 0;
     std::uint64_t workers =

@@ -52,6 +52,8 @@ std::string_view word(Evidence evidence) {
             return "nat-suspected";
         case Evidence::peer_out_of_sight:
             return "peer-out-of-sight";
+        case Evidence::snapshot_too_old:
+            return "snapshot-too-old";
     }
     return "";
 }
