@@ -311,6 +311,7 @@ struct Sample {
     Processes processes;
     std::vector<Server> servers;
     std::vector<Gap> gaps;
+    std::int64_t asked_at_ms = 0;  // since the epoch: when the servers told their clients' ages
     std::vector<PeerHost> peer_hosts;
     std::vector<PeerNamespace> peer_namespaces;
     std::vector<std::string> snapshot_files;  // as they were named, for commands that scan again

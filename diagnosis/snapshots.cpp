@@ -32,7 +32,7 @@ bool made_from(const std::vector<std::uint8_t>& hardware, const Address& address
 }  // namespace
 
 Snapshots::Snapshots(const Sample& sample, PathFinder& paths, Witness& witness)
-    : sample_(sample), paths_(paths), witness_(witness), behind_ms_(sample.peer_hosts.size()) {
+    : sample_(sample), paths_(paths), witness_(witness), ahead_ms_(sample.peer_hosts.size()) {
     for (const PeerNamespace& place : sample.peer_namespaces) {
         for (const InterfaceAddress& own : place.addresses) {
             auto& owners = by_address_[own.address];
@@ -62,14 +62,14 @@ void Snapshots::compare_clocks() {
             const std::int64_t passed = std::int64_t{ours.info->last_data_received_ms} -
                                         std::int64_t{theirs.info->last_data_sent_ms};
             const std::int64_t claimed = now - sample_.peer_hosts[at].taken_at_ms;
-            behind_ms_[at] = std::max(behind_ms_[at], passed - claimed);
+            ahead_ms_[at] = std::max(ahead_ms_[at], passed - claimed);
         }
     }
 }
 
 std::int64_t Snapshots::age_ms(const PeerHost& host) {
     const auto at = static_cast<std::size_t>(&host - sample_.peer_hosts.data());
-    return std::max<std::int64_t>(0, witness_.now_ms() - host.taken_at_ms + behind_ms_[at]);
+    return std::max<std::int64_t>(0, witness_.now_ms() - host.taken_at_ms + ahead_ms_[at]);
 }
 
 const PeerNamespace* Snapshots::owner(const Address& address) const {
@@ -97,10 +97,12 @@ const Socket* Snapshots::find(const PeerNamespace& place, const Tuple& tuple) co
     return nullptr;
 }
 
-bool Snapshots::is_younger(const PeerNamespace& place, const ServerClient* row) {
+// Its age is of the moment when the server was asked, which can be a while ago.
+bool Snapshots::is_younger(const PeerNamespace& place, const ServerClient* row) const {
     if (row == nullptr || !row->age_s) return false;
     const PeerHost& host = sample_.peer_hosts[place.host];
-    return (*row->age_s + 1) * 1000 + host.margin_ms < age_ms(host);
+    const std::int64_t age_then = sample_.asked_at_ms - host.taken_at_ms + ahead_ms_[place.host];
+    return (*row->age_s + 1) * 1000 + host.margin_ms < age_then;
 }
 
 // Nothing was heard from the peer since the snapshot was taken, so that the connection is also

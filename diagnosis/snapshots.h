@@ -44,7 +44,7 @@ class Snapshots {
     [[nodiscard]] const Socket* find(const PeerNamespace& place, const Tuple& tuple) const;
     // What a socket that the snapshot has says of a connection.
     [[nodiscard]] static PeerView view_of(const Socket& peer, bool silent, bool younger);
-    [[nodiscard]] bool is_younger(const PeerNamespace& place, const ServerClient* row);
+    [[nodiscard]] bool is_younger(const PeerNamespace& place, const ServerClient* row) const;
     [[nodiscard]] bool silent_since(const PeerNamespace& place, const Socket& held);
     // Whether packets from the held socket to its peer end at the snapshot's host, as far as can be
     // known, and unchanged.
@@ -57,7 +57,7 @@ class Snapshots {
     std::map<Address, std::vector<const PeerNamespace*>> by_address_;
     std::unordered_multimap<Tuple, const Socket*> by_tuple_;
     std::unordered_multimap<Endpoint, const Socket*> living_by_local_end_;
-    std::vector<std::int64_t> behind_ms_;  // by host: what its clock is known to be ahead
+    std::vector<std::int64_t> ahead_ms_;  // by host: its clock, by what both sides remember
 };
 
 }  // namespace connleak

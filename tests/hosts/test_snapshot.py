@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 import sickness
-from lab import eventually, run, silence
+from lab import Subnet, eventually, run, silence
 from report import ROOT, command, connleak, scan
 from services import Client, Redis
 
@@ -116,8 +116,9 @@ def test_two_hosts_with_one_address(lab, switched, tmp_path):
     dead = client.open(redis, 2)
     sickness.ghost_host_up(web, dead)
     other = lab.host("other")
-    other.ip_("link", "add", "eth0", "type", "dummy")
-    other.ip_("addr", "add", f"{web.ip}/24", "dev", "eth0")
+    _, a, b, number = map(int, web.ip.split("."))
+    lab.lan(other, subnet=Subnet(a, b), number=number)  # on a switch of its own
+    assert other.ip == web.ip
     snapshot(web, file=tmp_path / "web.json")
     snapshot(other, file=tmp_path / "other.json")
     silence()
