@@ -109,6 +109,7 @@ void snapshot_json(const cli::SnapshotRead& read, const std::vector<std::uint16_
     document.list("netns", read.namespaces,
                   [&](const Namespace& each) { return place(each, read.passes[at++]); });
     std::vector<const Process*> processes;
+    processes.reserve(read.processes.by_pid.size());
     for (const auto& [pid, each] : read.processes.by_pid) processes.push_back(&each);
     std::ranges::sort(processes, {}, &Process::pid);
     document.list("processes", processes, [](const Process* each) { return process(*each); });
