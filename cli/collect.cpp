@@ -6,6 +6,7 @@
 
 #include "cli/ask.h"
 #include "cli/discover.h"
+#include "cli/host.h"
 #include "diagnosis/join.h"
 #include "probes/processes.h"
 
@@ -41,6 +42,7 @@ void name_listening_process(Server& server, const std::vector<Socket>& listeners
 
 std::optional<std::string> collect(Session& session, const std::string& password) {
     if (auto wrong = discover_servers(session)) return wrong;
+    session.sample().asked_at_ms = wall_clock_ms();
     ask_servers(session, password);
     find_listeners_of_unix_servers(session);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "cli/host.h"
 #include "netlink/network.h"
 
 namespace connleak::cli {
@@ -101,6 +102,10 @@ std::optional<std::vector<std::uint8_t>> KernelWitness::neighbour(NetnsId netns,
     if (place == nullptr) return std::nullopt;
     auto found = netlink::find_neighbour(*place, interface, address);
     return found ? std::move(*found) : std::nullopt;
+}
+
+std::int64_t KernelWitness::now_ms() {
+    return wall_clock_ms();
 }
 
 }  // namespace connleak::cli

@@ -24,6 +24,7 @@ class KernelWitness : public Witness {
     std::optional<Hop> route(NetnsId netns, const Address& destination) override;
     std::optional<std::vector<std::uint8_t>> neighbour(NetnsId netns, std::uint32_t interface,
                                                        const Address& address) override;
+    std::int64_t now_ms() override;
 
   private:
     Session& session_;

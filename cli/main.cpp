@@ -33,6 +33,7 @@ constexpr std::array verbs{
          "proof of life: has the kernel probe what no table shows"},
     Verb{"reap", connleak::cli::reap, "removes ghosts"},
     Verb{"protect", connleak::cli::protect, "turns keepalive on for existing sockets"},
+    Verb{"snapshot", connleak::cli::snapshot, "this host's side, for a scan elsewhere"},
 };
 
 // The verbs, and behind them the help of the default one.

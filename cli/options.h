@@ -29,6 +29,7 @@ struct Options {
     std::chrono::milliseconds connect_timeout{3000};
     std::int64_t recent_s = 60;
     std::int64_t persistent_after_s = 60;
+    std::vector<std::string> peer_snapshots;  // files, folders, "-"
 };
 
 // What to do instead of running a verb: text for stdout (help, version) or one line for stderr.

@@ -29,6 +29,10 @@ ReportOptions::ReportOptions(CLI::App& app) {
     app.add_option("--pass-file", password_file_, "Read the password from FILE's first line")
         ->type_name("FILE")
         ->excludes(ask);
+    app.add_option("--peer-snapshot", peer_snapshots_,
+                   "Another host's snapshot, a folder of them, or - (repeatable)")
+        ->type_name("FILE")
+        ->allow_extra_args(false);
 }
 
 std::optional<Stop> ReportOptions::fill(Options& options) const {
@@ -36,6 +40,7 @@ std::optional<Stop> ReportOptions::fill(Options& options) const {
     options.user = user_;
     options.ask_password = ask_password_;
     options.password_file = password_file_;
+    options.peer_snapshots = peer_snapshots_;
     options.recent_s = *parse_duration(recent_);
     options.persistent_after_s = *parse_duration(persistent_after_);
     const std::int64_t timeout_s = *parse_duration(connect_timeout_);

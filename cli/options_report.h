@@ -10,8 +10,8 @@
 
 namespace connleak::cli {
 
-// TARGET, --port, --recent, --persistent-after, --connect-timeout, --user, --askpass and
-// --pass-file, as texts until fill().
+// TARGET, --port, --recent, --persistent-after, --connect-timeout, --user, --askpass, --pass-file
+// and --peer-snapshot, as texts until fill().
 class ReportOptions {
   public:
     explicit ReportOptions(CLI::App& app);
@@ -28,6 +28,7 @@ class ReportOptions {
     std::string user_;
     bool ask_password_ = false;
     std::string password_file_;
+    std::vector<std::string> peer_snapshots_;
 };
 
 }  // namespace connleak::cli

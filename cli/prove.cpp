@@ -101,7 +101,8 @@ class Prover {
             if (candidate.proof.sent) candidate.proof.outcome = ProbeOutcome::undecided;
             give_back(candidate);
         }
-        for (const std::size_t at : waiting_) candidates_[at].proof.outcome = ProbeOutcome::undecided;
+        for (const std::size_t at : waiting_)
+            candidates_[at].proof.outcome = ProbeOutcome::undecided;
         left_ = queue_.size() + borrowed_.size() + waiting_.size();
     }
 
@@ -283,7 +284,7 @@ class Prover {
     }
 
     [[nodiscard]] std::optional<ProbeOutcome> outcome_of(const Candidate& candidate,
-                                                    const Socket* socket) const {
+                                                         const Socket* socket) const {
         const auto decided = decide(candidate.watched, socket, clock());
         if (candidate.proof.sent) return decided;
         if (socket == nullptr || socket->state != State::established) return ProbeOutcome::closed;

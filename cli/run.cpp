@@ -1,14 +1,14 @@
 #include "cli/run.h"
 
 #include <fmt/format.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <ctime>
 #include <utility>
 
 #include "cli/collect.h"
+#include "cli/host.h"
+#include "cli/peer_snapshots.h"
 #include "cli/render/text.h"
 #include "cli/secrets.h"
 #include "cli/status.h"
@@ -18,27 +18,14 @@ namespace connleak::cli {
 
 namespace {
 
-std::string boot_id() {
-    std::string id;
-    if (std::FILE* file = std::fopen("/proc/sys/kernel/random/boot_id", "re"); file != nullptr) {
-        char buffer[64] = {};
-        if (std::fgets(buffer, sizeof buffer, file) != nullptr) id = buffer;
-        std::fclose(file);
-    }
-    id.erase(id.find_last_not_of('\n') + 1);
-    return id;
-}
-
 render::Head make_head() {
     render::Head head;
     head.generated_at_s = std::time(nullptr);
     head.generated_at = render::rfc3339(head.generated_at_s);
-    utsname names{};
-    if (::uname(&names) == 0) {
-        head.host_name = names.nodename;
-        head.kernel = names.release;
-    }
-    head.boot_id = boot_id();
+    HostFacts host = read_host();
+    head.host_name = std::move(host.name);
+    head.kernel = std::move(host.kernel);
+    head.boot_id = std::move(host.boot_id);
     return head;
 }
 
@@ -55,6 +42,9 @@ std::expected<std::unique_ptr<Run>, Stop> Run::make(const Options& options) {
     const auto password = find_password(options);
     if (!password) return std::unexpected(Stop{bad_usage, password.error()});
 
+    auto snapshots = PeerSnapshots::open(options.peer_snapshots);
+    if (!snapshots) return std::unexpected(Stop{bad_usage, snapshots.error()});
+
     std::unique_ptr<Run> run(new Run(options));
     Session& session = run->session_;
     if (session.namespaces().empty()) {
@@ -66,6 +56,8 @@ std::expected<std::unique_ptr<Run>, Stop> Run::make(const Options& options) {
         return std::unexpected(Stop{nothing_reported, why});
     }
     if (const auto wrong = collect(session, *password))
+        return std::unexpected(Stop{bad_usage, *wrong});
+    if (const auto wrong = snapshots->read(session.sample()))
         return std::unexpected(Stop{bad_usage, *wrong});
 
     KernelWitness witness(session);

@@ -15,5 +15,6 @@ int check(const Words& words);
 int sockets(const Words& words);
 int what_if(const Words& words);
 int verify(const Words& words);
+int snapshot(const Words& words);
 
 }  // namespace connleak::cli

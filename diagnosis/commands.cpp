@@ -98,6 +98,8 @@ std::string Commands::connleak(const std::string& verb, const std::string& words
     if (server_.answer.asked && !sample_.password_file.empty())
         command += " --pass-file " + quoted(sample_.password_file);
     if (server_.answer.asked && sample_.password_asked) command += " --askpass";
+    for (const std::string& file : sample_.snapshot_files)
+        command += " --peer-snapshot " + quoted(file);
     if (!words.empty()) command += ' ' + words;
     // A loopback address is another host in each namespace.
     return server_.endpoint.address.is_loopback() ? inside(command) : command;

@@ -16,7 +16,8 @@ std::optional<std::int64_t> age_s(const Connection& connection) {
     if (connection.row != nullptr && connection.row->age_s) return connection.row->age_s;
     std::optional<std::int64_t> oldest_ms;
     for (const Socket* socket : {connection.server_socket, connection.client_socket}) {
-        const auto age_ms = socket != nullptr ? least_age_ms(*socket) : std::nullopt;
+        if (socket == nullptr || from_snapshot(*socket)) continue;
+        const auto age_ms = least_age_ms(*socket);
         if (age_ms) oldest_ms = std::max(oldest_ms.value_or(0), *age_ms);
     }
     if (!oldest_ms) return std::nullopt;

@@ -14,11 +14,13 @@ void raise(std::optional<T>& highest, std::optional<T> value) {
     if (value && (!highest || *value > *highest)) highest = value;
 }
 
-using GroupKey = std::tuple<std::size_t, std::string, GroupKind>;
+using HostIndex = std::optional<std::size_t>;
+using GroupKey = std::tuple<std::size_t, std::string, GroupKind, HostIndex>;
+using HolderKey = std::tuple<HostIndex, std::int32_t, std::size_t>;
 
 void add_pools(const Processes& processes, std::map<GroupKey, Group>& groups) {
     for (auto& [key, group] : groups) {
-        if (group.kind != GroupKind::php_fpm_pool) continue;
+        if (group.kind != GroupKind::php_fpm_pool || group.host) continue;
         std::uint64_t workers = 0;
         std::optional<std::uint64_t> limit;
         bool all_known = true;
@@ -51,15 +53,23 @@ const Process* holder_of(const Processes& processes, std::span<const Owner> owne
     return first;
 }
 
+const Process& holder_of(const Sample& sample, const Holder& holder) {
+    const Processes& all =
+        holder.host ? sample.peer_hosts[*holder.host].processes : sample.processes;
+    return all.by_pid.at(holder.pid);
+}
+
 void name_holders(const Sample& sample, const Policy& policy, Report& report) {
-    const Processes& processes = sample.processes;
-    std::map<std::pair<std::int32_t, std::size_t>, Holder> holders;
+    std::map<HolderKey, Holder> holders;
     std::map<GroupKey, Group> groups;
     std::map<GroupKey, std::set<std::int32_t>> members;
 
     for (Connection& connection : report.connections) {
         const Socket* client = connection.client_socket;
         if (client == nullptr || client->inode == 0) continue;
+        const Processes& processes = sample.processes_of(client->netns);
+        const PeerNamespace* peer = sample.peer(client->netns);
+        const HostIndex host = peer != nullptr ? HostIndex(peer->host) : std::nullopt;
         const auto owners = processes.owners.find(client->inode);
         if (owners == processes.owners.end()) continue;
         const Process* process = holder_of(processes, owners->second);
@@ -76,10 +86,11 @@ void name_holders(const Sample& sample, const Policy& policy, Report& report) {
         else if (connection.last_heard_ms)
             idle_s = *connection.last_heard_ms / 1000;
 
-        const GroupKey key{connection.server, process->group, process->group_kind};
+        const GroupKey key{connection.server, process->group, process->group_kind, host};
         Group& group = groups[key];
         group.name = process->group;
         group.kind = process->group_kind;
+        group.host = host;
         group.server = connection.server;
         ++group.connections;
         group.persistent += persistent ? 1 : 0;
@@ -91,7 +102,8 @@ void name_holders(const Sample& sample, const Policy& policy, Report& report) {
         std::set<std::int32_t> seen;  // one process can hold a socket by several descriptors
         for (const Owner& owner : owners->second) {
             if (!processes.by_pid.contains(owner.pid) || !seen.insert(owner.pid).second) continue;
-            Holder& holder = holders[{owner.pid, connection.server}];
+            Holder& holder = holders[{host, owner.pid, connection.server}];
+            holder.host = host;
             holder.pid = owner.pid;
             holder.server = connection.server;
             ++holder.connections;
@@ -107,14 +119,14 @@ void name_holders(const Sample& sample, const Policy& policy, Report& report) {
     for (auto& [key, group] : groups) {
         group.workers = members[key].size();
         for (const std::int32_t pid : members[key]) {
-            const Holder& holder = holders[{pid, group.server}];
+            const Holder& holder = holders[{group.host, pid, group.server}];
             group.per_worker_max = std::max(group.per_worker_max, holder.connections);
             group.persistent_per_worker_max =
                 std::max(group.persistent_per_worker_max, holder.persistent);
             group.duplicate_workers += holder.persistent > 1 ? 1 : 0;
         }
     }
-    add_pools(processes, groups);
+    add_pools(sample.processes, groups);
 
     for (auto& [key, holder] : holders) report.holders.push_back(holder);
     std::ranges::stable_sort(report.holders, [](const Holder& a, const Holder& b) {

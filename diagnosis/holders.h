@@ -15,4 +15,7 @@ const Process* holder_of(const Processes& processes, std::span<const Owner> owne
 // owners.
 void name_holders(const Sample& sample, const Policy& policy, Report& report);
 
+// The process that a holder is, on whichever host.
+const Process& holder_of(const Sample& sample, const Holder& holder);
+
 }  // namespace connleak

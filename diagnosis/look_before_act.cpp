@@ -54,6 +54,7 @@ Change of_peer(PeerView peer) {
             return Change::came_back;
         case PeerView::out_of_sight:
         case PeerView::maybe_translated:
+        case PeerView::outdated:
             return Change::unknown;
     }
     return Change::unknown;

@@ -113,11 +113,11 @@ PathFinder::Segment PathFinder::segment_of(const Namespace& netns, const Link& d
 }
 
 const Namespace* PathFinder::across(const Namespace& from, const Link& out, const Segment& segment,
-                                    const Address& next_hop, bool& programmed) {
+                                    const Address& next_hop, bool& programmed, bool& leaves) {
     const auto attached = attached_.find(segment.id);
-    if (attached == attached_.end()) return nullptr;
+    static const std::vector<Attachment> nobody;
     std::vector<Attachment> ends;
-    for (const Attachment& there : attached->second) {
+    for (const Attachment& there : attached == attached_.end() ? nobody : attached->second) {
         // A device of the bridge's own namespace that is only a port carries frames, it does not
         // end them.
         if (there.netns->id != from.id && there.link->master == 0) ends.push_back(there);
@@ -132,6 +132,10 @@ const Namespace* PathFinder::across(const Namespace& from, const Link& out, cons
     // tell: the frames go to the device with that link-layer address. An entry that names another
     // device is always right: the address has moved.
     const auto hardware = witness_.neighbour(from.id, out.index, next_hop);
+    leaves = candidates.empty() && !segment.closed &&
+             std::ranges::none_of(ends, [&](const Attachment& there) {
+                 return hardware && there.link->hardware_address == *hardware;
+             });
     if (candidates.size() != 1 || !segment.closed || hardware) {
         if (!hardware || hardware->empty()) return nullptr;
         std::erase_if(candidates, [&](const Attachment& there) {
@@ -176,7 +180,10 @@ Path PathFinder::walk(NetnsId from, const Address& to) {
         const Address next_hop = route->gateway.family() == Family::none ? to : route->gateway;
         const Segment segment = segment_of(*here, *out);
         bool programmed = segment.programmed;
-        here = across(*here, *out, segment, next_hop, programmed);
+        bool leaves = false;
+        const NetnsId from_here = here->id;
+        here = across(*here, *out, segment, next_hop, programmed, leaves);
+        if (leaves) path.exit = Path::Exit{from_here, route->interface, next_hop == to};
         if (programmed)
             worsen(path, Translation::possible,
                    "a packet program sits on the way over " + out->name);

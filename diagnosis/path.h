@@ -20,7 +20,15 @@ struct Path {
         Translation::none;         // the worst of all namespaces and devices on the way
     std::vector<NetnsId> visited;  // those that packets pass on layer 3, first and last too
     std::uint32_t interface = 0;   // the device of the first hop; 0 when it needs none
-    std::string reason;            // why it is not proven or may be translated
+    // Where it leaves what is in sight, when it does: by a device behind which nobody in sight has
+    // the next address.
+    struct Exit {
+        NetnsId netns = 0;
+        std::uint32_t interface = 0;
+        bool on_link = false;  // the destination itself is the next address
+    };
+    std::optional<Exit> exit;
+    std::string reason;  // why it is not proven or may be translated
 };
 
 class PathFinder {
@@ -53,7 +61,7 @@ class PathFinder {
     [[nodiscard]] Segment bridge_segment(const Namespace& netns, const Link& bridge) const;
     [[nodiscard]] const Namespace* across(const Namespace& from, const Link& out,
                                           const Segment& segment, const Address& next_hop,
-                                          bool& programmed);
+                                          bool& programmed, bool& leaves);
     Path walk(NetnsId from, const Address& to);
 
     Witness& witness_;

@@ -112,7 +112,8 @@ std::optional<ProbeOutcome> decide(const Watched& watched, const Socket* now, st
     if (now->state == State::closed && watched.reset_seen) return ProbeOutcome::reset;
     if (now->state != State::established) return ProbeOutcome::closed;
     const auto heard_ms = last_heard_ms(*now);
-    if (heard_ms && now_ms - *heard_ms > watched.probed_at - tolerance_ms) return ProbeOutcome::answered;
+    if (heard_ms && now_ms - *heard_ms > watched.probed_at - tolerance_ms)
+        return ProbeOutcome::answered;
     const std::int64_t waited_ms = now_ms - watched.probed_at;
     if (waited_ms < watched.wait_ms) return std::nullopt;
     if (heard_ms && watched.probes >= enough_probes) return ProbeOutcome::unanswered;

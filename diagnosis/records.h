@@ -158,6 +158,19 @@ struct Namespace {
     std::uint16_t port_range_high = 0;
 };
 
+// A connection in a connection-tracking table: what its two sides hold when something in `netns`
+// rewrites it. In both tuples `local` is the source: the opener's own socket is `original`, the
+// other side's own socket is `reply`.
+struct TrackedConnection {
+    NetnsId netns = 0;
+    Tuple original;
+    Tuple reply;
+    std::uint32_t status = 0;  // IPS_* bits (nf_conntrack_common.h)
+
+    [[nodiscard]] bool translated() const { return reply != original.mirrored(); }
+    friend bool operator==(const TrackedConnection&, const TrackedConnection&) = default;
+};
+
 // ---------------------------------------------------------------- processes (proc(5))
 
 // A process that holds a descriptor of a socket.
@@ -283,6 +296,35 @@ struct Server {
     ServerAnswer answer;
 };
 
+// ---------------------------------------------------------------- snapshots of other hosts
+
+// Another host as its snapshot tells of it: what was there at one instant, by that host's clock.
+struct PeerHost {
+    std::string name;  // raw bytes, as everything from a snapshot
+    std::string boot_id;
+    bool same_boot = false;        // it is the machine that we run on: one clock, one kernel
+    std::int64_t taken_at_ms = 0;  // since the epoch, by that host's clock
+    std::int64_t margin_ms = 0;    // how far its clock and ours may be apart
+    Processes processes;           // its own: their pids and inodes mean nothing here
+};
+
+// Ids of this run's own namespaces have 32 bits (inodes of nsfs); those of other hosts begin here.
+inline constexpr NetnsId first_peer_netns = NetnsId{1} << 32U;
+
+// A network namespace of such a host.
+struct PeerNamespace {
+    NetnsId netns = 0;     // what its host calls it; here it is first_peer_netns + its index
+    std::size_t host = 0;  // index into Sample::peer_hosts
+    bool complete = false;
+    bool restricted = false;  // the snapshot has the sockets of some ports only
+    // The worst of all namespaces of that host that it is joined to: what leaves it may pass them.
+    Translation translation = Translation::unknown;
+    // `interface` is 0 for those on loopback and dummy devices, which many hosts can have at once.
+    std::vector<InterfaceAddress> addresses;
+    std::vector<std::vector<std::uint8_t>> hardware_addresses;
+    std::vector<Socket> sockets;  // those that may be the other end of one of this run's
+};
+
 // Everything that one run read, before anything is concluded.
 struct Sample {
     std::vector<Namespace> namespaces;
@@ -293,6 +335,24 @@ struct Sample {
     // Where this run had its password from, for the commands that it tells: never the password.
     std::string password_file;
     bool password_asked = false;
+    std::int64_t asked_at_ms = 0;  // since the epoch: when the servers told their clients' ages
+    std::vector<PeerHost> peer_hosts;
+    std::vector<PeerNamespace> peer_namespaces;
+    std::vector<std::string> snapshot_files;  // as they were named, for commands that scan again
+
+    // nullptr for a namespace of this run.
+    [[nodiscard]] const PeerNamespace* peer(NetnsId id) const {
+        return id < first_peer_netns ? nullptr : &peer_namespaces[id - first_peer_netns];
+    }
+    // Those of the host that the namespace is on.
+    [[nodiscard]] const Processes& processes_of(NetnsId id) const {
+        return id < first_peer_netns ? processes : peer_hosts[peer(id)->host].processes;
+    }
 };
+
+// Whether the socket is known by a snapshot: as it was then.
+inline bool from_snapshot(const Socket& socket) {
+    return socket.netns >= first_peer_netns;
+}
 
 }  // namespace connleak

@@ -40,6 +40,7 @@ enum class Evidence : std::uint8_t {
     accept_queue,
     nat_suspected,
     peer_out_of_sight,
+    snapshot_too_old,
     probe_answered,
     probe_reset,
     probe_unanswered,
@@ -74,6 +75,7 @@ struct Connection {
 // One process and one server that it holds connections to.
 struct Holder {
     std::int32_t pid = 0;
+    std::optional<std::size_t> host;  // index into Sample::peer_hosts; absent: this one
     std::size_t server = 0;
     std::uint64_t connections = 0;
     std::uint64_t persistent = 0;
@@ -86,6 +88,7 @@ struct Holder {
 // The processes of one name that hold connections to one server.
 struct Group {
     std::string name;
+    std::optional<std::size_t> host;  // index into Sample::peer_hosts; absent: this one
     GroupKind kind = GroupKind::executable;
     std::size_t server = 0;
     std::uint64_t workers =
@@ -162,5 +165,6 @@ std::string_view ss_word(State state);  // as ss prints it: ESTAB
 std::string_view word(TimerKind kind);
 std::string_view word(GroupKind kind);
 std::string_view word(ServerKind kind);
+std::string_view word(Translation translation);
 
 }  // namespace connleak

@@ -31,7 +31,11 @@ PeerView view_of(const Socket& peer) {
 
 SecondLook::SecondLook(const Sample& sample, PathFinder& paths, Witness& witness,
                        std::deque<Socket>& found)
-    : sample_(sample), paths_(paths), witness_(witness), found_(found) {}
+    : sample_(sample),
+      paths_(paths),
+      witness_(witness),
+      found_(found),
+      snapshots_(sample, paths, witness) {}
 
 bool SecondLook::needed(const Draft& draft) const {
     const Connection& connection = draft.connection;
@@ -50,16 +54,18 @@ bool SecondLook::needed(const Draft& draft) const {
     if (established(held)) {
         if (draft.facts.listed && !*draft.facts.listed) return true;
         const Address& peer = held->tuple.remote.address;
-        return paths_.owns(held->netns, peer) || !paths_.owners(peer).empty();
+        return paths_.owns(held->netns, peer) || !paths_.owners(peer).empty() ||
+               snapshots_.cover(peer);
     }
     if (established(client)) {
         if (draft.facts.listed && !*draft.facts.listed) return true;
         const Address& peer = client->tuple.remote.address;
-        return paths_.owns(client->netns, peer) || !paths_.owners(peer).empty();
+        return paths_.owns(client->netns, peer) || !paths_.owners(peer).empty() ||
+               snapshots_.cover(peer);
     }
     if (held != nullptr || client != nullptr) return false;
     if (connection.client_end.address.family() == Family::none) return false;  // a Unix socket
-    return server.netns.has_value() ||
+    return server.netns.has_value() || snapshots_.cover(connection.client_end.address) ||
            (server.asked_from && paths_.owns(*server.asked_from, connection.client_end.address));
 }
 
@@ -149,9 +155,25 @@ SecondLook::Fate SecondLook::look_at_server_side(Draft& draft) {
             look_at_peer(*connection.server_socket, End::client, connection.client_socket);
     }
     look_at_listing(draft);
-    if (look_at_own(draft, connection.server_socket) == Fate::drop) return Fate::drop;
+    const Fate fate = look_at_own(draft, connection.server_socket);
+    if (fate == Fate::drop) return fate;
     if (connection.server_socket->inode != 0) draft.facts.accept_queue = false;
+    if (fate == Fate::keep) look_at_snapshots(draft);
     return Fate::keep;
+}
+
+void SecondLook::look_at_snapshots(Draft& draft) {
+    Connection& connection = draft.connection;
+    if (draft.facts.peer != PeerView::out_of_sight || draft.facts.accept_queue) return;
+    Snapshots::Answer answer;
+    if (established(connection.server_socket) && connection.client_socket == nullptr) {
+        answer = snapshots_.client_of(*connection.server_socket, connection.row);
+        connection.client_socket = answer.socket;
+    } else if (established(connection.client_socket) && connection.server_socket == nullptr) {
+        answer = snapshots_.server_of(*connection.client_socket);
+        connection.server_socket = answer.socket;
+    }
+    draft.facts.peer = answer.view;
 }
 
 bool SecondLook::listing_proves_absence(const Draft& draft) {
@@ -196,6 +218,7 @@ SecondLook::Fate SecondLook::look_at_client_side(Draft& draft) {
             draft.facts.known_by_listing = true;
         }
     }
+    if (fate == Fate::keep) look_at_snapshots(draft);
     return Fate::keep;
 }
 
@@ -222,8 +245,13 @@ SecondLook::Fate SecondLook::look_at_row(Draft& draft) {
         return look_at_server_side(draft);
     }
     // The server is elsewhere and lists a client with an address of the namespace that asked it.
-    if (!server.asked_from || !paths_.owns(*server.asked_from, connection.client_end.address))
+    if (!server.asked_from || !paths_.owns(*server.asked_from, connection.client_end.address)) {
+        const auto answer = snapshots_.client_of_row({connection.server_end, connection.client_end},
+                                                     *connection.row);
+        draft.facts.peer = answer.view;
+        connection.client_socket = answer.socket;
         return Fate::keep;
+    }
     const NetnsId here = *server.asked_from;
     const Tuple tuple{connection.client_end, server.endpoint};
     const Witness::Look look = witness_.look(here, tuple);

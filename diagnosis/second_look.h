@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "diagnosis/join.h"
+#include "diagnosis/snapshots.h"
 #include "diagnosis/witness.h"
 
 namespace connleak {
@@ -41,6 +42,9 @@ class SecondLook {
     void look_at_listing(Draft& draft);
     // Whether the server's client list proves that it lacks the client's socket.
     [[nodiscard]] bool listing_proves_absence(const Draft& draft);
+    // Whoever is out of sight may be in a snapshot. The draft's own socket has just been read
+    // again.
+    void look_at_snapshots(Draft& draft);
     // One connection that was found from both of its ends is one draft.
     static void merge(std::vector<Draft>& drafts, const std::vector<std::size_t>& looked_at,
                       std::vector<bool>& gone);
@@ -49,6 +53,7 @@ class SecondLook {
     PathFinder& paths_;
     Witness& witness_;
     std::deque<Socket>& found_;
+    Snapshots snapshots_;
 };
 
 }  // namespace connleak

@@ -96,13 +96,23 @@ std::optional<std::int64_t> least_age_ms(const Socket& socket) {
 
 void judge(Connection& connection, const Facts& facts, const Policy& policy,
            std::optional<std::uint64_t> keepalive_s) {
-    const Socket* server = connection.server_socket;
-    const Socket* client = connection.client_socket;
+    // What a snapshot tells of a socket is how it was: it shows that the peer is there, and no
+    // more.
+    const auto of_now = [](const Socket* socket) {
+        return socket != nullptr && !from_snapshot(*socket) ? socket : nullptr;
+    };
+    const Socket* server = of_now(connection.server_socket);
+    const Socket* client = of_now(connection.client_socket);
+    const bool by_snapshot =
+        server != connection.server_socket || client != connection.client_socket;
     // The server's side is the one that is judged where it is in sight, else the client's.
     const Socket* judged = server != nullptr ? server : client;
 
     connection.evidence.clear();
-    connection.keepalive = judged != nullptr ? keepalive_of(*judged) : Keepalive::unknown;
+    const Socket* told = judged != nullptr                     ? judged
+                         : connection.server_socket != nullptr ? connection.server_socket
+                                                               : connection.client_socket;
+    connection.keepalive = told != nullptr ? keepalive_of(*told) : Keepalive::unknown;
     connection.last_heard_ms = judged != nullptr ? last_heard_ms(*judged) : std::nullopt;
     if (judged == nullptr && connection.row != nullptr && connection.row->idle_s)
         connection.last_heard_ms = *connection.row->idle_s * 1000;
@@ -127,8 +137,11 @@ void judge(Connection& connection, const Facts& facts, const Policy& policy,
 
     // What the peer's own table says.
     const bool not_listed = facts.listed && !*facts.listed;
+    const auto sign = judged != nullptr ? sign_of_death(*judged) : std::nullopt;
     switch (facts.peer) {
         case PeerView::present:
+            // The signs are of now, a snapshot is older.
+            if (by_snapshot && sign) return conclude(Verdict::suspect, sign);
             conclude(Verdict::healthy, facts.known_by_listing ? Evidence::server_listing
                                                               : Evidence::peer_socket_present);
             if (not_listed) connection.evidence.push_back(Evidence::server_not_listing);
@@ -144,14 +157,15 @@ void judge(Connection& connection, const Facts& facts, const Policy& policy,
         case PeerView::maybe_translated:
             connection.evidence.push_back(Evidence::nat_suspected);
             break;
+        case PeerView::outdated:
+            connection.evidence.push_back(Evidence::snapshot_too_old);
+            break;
         case PeerView::out_of_sight:
             break;
     }
 
     // The kernel's signs, and the server's.
-    if (judged != nullptr) {
-        if (const auto sign = sign_of_death(*judged)) return conclude(Verdict::suspect, sign);
-    }
+    if (sign) return conclude(Verdict::suspect, sign);
     if (server != nullptr && not_listed)
         return conclude(Verdict::suspect, Evidence::server_not_listing);
 

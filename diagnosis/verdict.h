@@ -12,6 +12,7 @@ enum class PeerView : std::uint8_t {
     closing,           // it has the socket, in a closing state
     absent,            // it has no such socket, looked at twice, and nothing on the way translates
     maybe_translated,  // it has no such socket, but addresses may be rewritten on the way
+    outdated,          // its snapshot may be older than the connection
 };
 
 struct Facts {

@@ -53,6 +53,9 @@ class Witness {
     virtual std::optional<std::vector<std::uint8_t>> neighbour(NetnsId netns,
                                                                std::uint32_t interface,
                                                                const Address& address) = 0;
+
+    // Milliseconds since the epoch: how old a snapshot is by now.
+    virtual std::int64_t now_ms() = 0;
 };
 
 }  // namespace connleak

@@ -58,6 +58,8 @@ std::string_view word(Evidence evidence) {
             return "probe-reset";
         case Evidence::probe_unanswered:
             return "probe-unanswered";
+        case Evidence::snapshot_too_old:
+            return "snapshot-too-old";
     }
     return "";
 }
@@ -160,6 +162,18 @@ std::string_view word(TimerKind kind) {
             return "delack";
     }
     return "off";
+}
+
+std::string_view word(Translation translation) {
+    switch (translation) {
+        case Translation::none:
+            return "none";
+        case Translation::possible:
+            return "possible";
+        case Translation::unknown:
+            return "unknown";
+    }
+    return "unknown";
 }
 
 std::string_view word(GroupKind kind) {

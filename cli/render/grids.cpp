@@ -6,6 +6,7 @@
 #include <map>
 
 #include "cli/render/text.h"
+#include "diagnosis/holders.h"
 #include "diagnosis/phrase.h"
 
 namespace connleak::render {
@@ -90,6 +91,11 @@ std::vector<Others> others_of(const Report& report, std::size_t server) {
     return sorted;
 }
 
+// " on web1" for another host than this one.
+std::string on_host(const Sample& sample, std::optional<std::size_t> host) {
+    return host ? " on " + printable(sample.peer_hosts[*host].name) : "";
+}
+
 std::string client_text(const Connection& connection) {
     constexpr std::size_t widest = 47;  // of an IPv6 address and a port
     if (!connection.client_path.empty())
@@ -141,8 +147,8 @@ int rank(Verdict verdict) {
 
 }  // namespace
 
-std::vector<std::string> holder_lines(const Sample&, const Report& report, std::size_t server,
-                                      std::size_t columns) {
+std::vector<std::string> holder_lines(const Sample& sample, const Report& report,
+                                      std::size_t server, std::size_t columns) {
     Grid grid({Align::left, Align::right, Align::right, Align::right, Align::right, Align::right,
                Align::right, Align::right});
     grid.row({"HOLDER", "PROCS", "CONNS", "EACH", "PERSISTENT", "OLDEST", "SILENT", "KEEPALIVE"});
@@ -150,8 +156,8 @@ std::vector<std::string> holder_lines(const Sample&, const Report& report, std::
     for (const Group& group : report.groups) {
         if (group.server != server) continue;
         ++rows;
-        grid.row({printable(group.name), number(group.workers), number(group.connections),
-                  number(group.per_worker_max), number(group.persistent),
+        grid.row({printable(group.name) + on_host(sample, group.host), number(group.workers),
+                  number(group.connections), number(group.per_worker_max), number(group.persistent),
                   time_or_dash(group.oldest_s), time_or_dash(group.silent_max_s),
                   fmt::format("{} of {}", number(group.keepalive_on), number(group.connections))});
     }
@@ -177,12 +183,12 @@ std::vector<std::string> process_lines(const Sample& sample, const Report& repor
             continue;
         }
         ++rows;
-        const Process& process = sample.processes.by_pid.at(holder.pid);
+        const Process& process = holder_of(sample, holder);
         const std::string& command = process.command.empty() ? process.comm : process.command;
-        grid.row({std::to_string(holder.pid), printable(process.user), number(holder.connections),
-                  number(holder.persistent), number(holder.close_wait),
-                  time_or_dash(holder.oldest_s), time_or_dash(holder.idle_max_s),
-                  printable(command)});
+        grid.row({std::to_string(holder.pid) + on_host(sample, holder.host),
+                  printable(process.user), number(holder.connections), number(holder.persistent),
+                  number(holder.close_wait), time_or_dash(holder.oldest_s),
+                  time_or_dash(holder.idle_max_s), printable(command)});
     }
     if (rows == 0) return {};
     std::vector<std::string> lines = grid.lines(columns, {7, 1});
@@ -217,8 +223,9 @@ std::vector<std::string> connection_lines(const Sample& sample, const Report& re
         const Socket* socket = telling_socket(*each);
         std::string holder = "-";
         if (each->client_socket != nullptr) {
-            const auto owners = sample.processes.owners.find(each->client_socket->inode);
-            if (owners != sample.processes.owners.end() && !owners->second.empty()) {
+            const Processes& processes = sample.processes_of(each->client_socket->netns);
+            const auto owners = processes.owners.find(each->client_socket->inode);
+            if (owners != processes.owners.end() && !owners->second.empty()) {
                 holder = fmt::format("{} {}", owners->second.front().pid, printable(each->group));
                 if (owners->second.size() > 1)
                     holder += fmt::format(" +{}", owners->second.size() - 1);

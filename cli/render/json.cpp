@@ -13,6 +13,12 @@ std::string rfc3339(std::int64_t seconds) {
     return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(seconds)));
 }
 
+std::string rfc3339_ms(std::int64_t milliseconds) {
+    return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z",
+                       fmt::gmtime(static_cast<std::time_t>(milliseconds / 1000)),
+                       milliseconds % 1000);
+}
+
 void to_json(const Head& head, const Sample& sample, const Report& report, const Sink& sink) {
     Document document(sink);
     add_head(document, head, sample);

@@ -26,5 +26,7 @@ void to_json(const Head& head, const Sample& sample, const Report& report, const
 
 // "2026-11-20T22:35:55Z" of seconds since the epoch.
 std::string rfc3339(std::int64_t seconds);
+// "2026-11-20T22:35:55.250Z" of milliseconds since the epoch.
+std::string rfc3339_ms(std::int64_t milliseconds);
 
 }  // namespace connleak::render

@@ -1,5 +1,7 @@
 #include "cli/render/json_items.h"
 
+#include "diagnosis/holders.h"
+
 namespace connleak::render {
 
 namespace {
@@ -8,11 +10,23 @@ Json milliseconds(double value) {
     return static_cast<double>(static_cast<std::int64_t>(value * 1000)) / 1000;
 }
 
-Json socket(const Processes& processes, const Socket* value) {
+// What its own host calls it.
+NetnsId netns_id(const Sample& sample, NetnsId id) {
+    const PeerNamespace* peer = sample.peer(id);
+    return peer != nullptr ? peer->netns : id;
+}
+
+// null for this host.
+Json host_name(const Sample& sample, std::optional<std::size_t> host) {
+    return host ? Json(sample.peer_hosts[*host].name) : Json(nullptr);
+}
+
+Json socket(const Sample& sample, const Socket* value) {
     if (value == nullptr) return nullptr;
     Json json = Json::object();
     Members members(json);
-    add_socket(members, processes, *value);
+    add_socket(members, sample.processes_of(value->netns), *value);
+    if (from_snapshot(*value)) json["netns"] = netns_id(sample, value->netns);
     return json;
 }
 
@@ -115,8 +129,12 @@ Json json_server(const Server& value, const ServerCounts& counts) {
 }
 
 Json json_connection(const Sample& sample, const Connection& value) {
-    const auto netns_of = [](const Socket* side) {
-        return side != nullptr ? Json(side->netns) : Json(nullptr);
+    const auto netns_of = [&](const Socket* side) {
+        return side != nullptr ? Json(netns_id(sample, side->netns)) : Json(nullptr);
+    };
+    const auto host_of = [&](const Socket* side) {
+        const PeerNamespace* peer = side != nullptr ? sample.peer(side->netns) : nullptr;
+        return peer != nullptr ? host_name(sample, peer->host) : Json(nullptr);
     };
     Json evidence = Json::array();
     for (const Evidence each : value.evidence) evidence.push_back(word(each));
@@ -125,12 +143,14 @@ Json json_connection(const Sample& sample, const Connection& value) {
         value.server_socket != nullptr ? netns_of(value.server_socket) : maybe(its.netns);
     Json client = {{"address", json_address(value.client_end.address)},
                    {"port", json_port(value.client_end)},
-                   {"netns", netns_of(value.client_socket)}};
+                   {"netns", netns_of(value.client_socket)},
+                   {"peer_host", host_of(value.client_socket)}};
     if (!value.client_path.empty()) client = {{"path", value.client_path}};
     return {{"server",
              {{"address", json_address(value.server_end.address)},
               {"port", json_port(value.server_end)},
-              {"netns", std::move(server_netns)}}},
+              {"netns", std::move(server_netns)},
+              {"peer_host", host_of(value.server_socket)}}},
             {"client", std::move(client)},
             {"verdict", word(value.verdict)},
             {"evidence", std::move(evidence)},
@@ -138,15 +158,16 @@ Json json_connection(const Sample& sample, const Connection& value) {
             {"last_heard_ms", maybe(value.last_heard_ms)},
             {"kernel_gives_up_in_s", maybe(value.kernel_gives_up_in_s)},
             {"age_s", maybe(value.age_s)},
-            {"server_socket", socket(sample.processes, value.server_socket)},
-            {"client_socket", socket(sample.processes, value.client_socket)},
+            {"server_socket", socket(sample, value.server_socket)},
+            {"client_socket", socket(sample, value.client_socket)},
             {"redis", client_row(value.row)},
             {"group", text_or_null(value.group)}};
 }
 
 Json json_process(const Sample& sample, const Holder& holder) {
-    const Process& who = sample.processes.by_pid.at(holder.pid);
+    const Process& who = holder_of(sample, holder);
     return {{"pid", holder.pid},
+            {"peer_host", host_name(sample, holder.host)},
             {"start_time", who.start_time != 0 ? Json(rfc3339(who.start_time)) : Json(nullptr)},
             {"comm", who.comm},
             {"command", who.command},
@@ -167,6 +188,7 @@ Json json_process(const Sample& sample, const Holder& holder) {
 Json json_group(const Sample& sample, const Group& value) {
     return {{"name", value.name},
             {"kind", word(value.kind)},
+            {"peer_host", host_name(sample, value.host)},
             {"server", server_key(sample.servers[value.server])},
             {"workers", value.workers},
             {"connections", value.connections},

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cli/render/columns.h"
+#include "cli/render/json_parts.h"
 #include "cli/render/sink.h"
 #include "cli/sockets_count.h"
 
@@ -30,6 +31,9 @@ void sockets_json(std::span<const SocketRow> rows, const SocketsView& view,
                   std::span<const Gap> gaps, const Sink& sink);
 void counts_json(std::span<const cli::Count> counts, std::span<const cli::CountKey> keys,
                  std::span<const Gap> gaps, const Sink& sink);
+
+// Fills an empty object with one socket, as the `sockets` of all of these documents have it.
+void fill_socket(Json& json, const SocketRow& row, const SocketsView& view);
 
 // One object a line, each with "type".
 void sockets_ndjson(std::span<const SocketRow> rows, const SocketsView& view,

@@ -65,39 +65,6 @@ Json interface_json(const Socket& socket, const SocketsView& view) {
     return '#' + std::to_string(socket.interface);
 }
 
-void fill_socket(Json& json, const SocketRow& row, const SocketsView& view) {
-    const Socket& socket = *row.socket;
-    Members members(json);
-    if (row.unix_socket != nullptr) {
-        members.add("protocol", "unix");
-        members.add("socket_type", word(row.unix_socket->type));
-        members.add("local", path_json(*row.unix_socket));
-        members.add("peer", peer_json(row, view));
-        members.add("pending", pending_json(row, view));
-    } else {
-        members.add("protocol", "tcp");
-        members.add("family", socket.ipv6_socket ? "ipv6" : "ipv4");
-        members.add("local", end_json(socket.tuple.local));
-        members.add("remote", end_json(socket.tuple.remote));
-        members.add("keepalive", word(keepalive_of(socket)));
-    }
-    add_socket(members, view.processes, socket);
-    members.add("memory", memory_json(socket.memory));
-    members.add("interface", interface_json(socket, view));
-    const auto cgroup = view.cgroups.find(socket.cgroup_id);
-    members.add("cgroup", cgroup != view.cgroups.end() ? Json(cgroup->second) : Json(nullptr));
-    const Process* holder = holder_of(row, view.processes);
-    members.add("group", holder != nullptr ? text_or_null(holder->group) : Json(nullptr));
-    members.add("unit", holder != nullptr ? text_or_null(holder->unit) : Json(nullptr));
-    members.add("container", holder != nullptr ? text_or_null(holder->container) : Json(nullptr));
-
-    if (!has_uid(socket)) json["uid"] = nullptr;
-    if (peer_heard_ms(socket)) return;
-    // Without a peer the kernel counts them from the host's start.
-    for (const char* name : {"last_data_received_ms", "last_data_sent_ms", "last_ack_received_ms"})
-        json[name] = nullptr;
-}
-
 void fill_count(Json& json, const cli::Count& count, std::span<const cli::CountKey> keys) {
     for (std::size_t at = 0; at < keys.size(); ++at)
         json[std::string(cli::word(keys[at]))] = text_or_null(count.values[at]);
@@ -138,6 +105,39 @@ void write_lines(const std::string& kind, const Rows& rows, std::span<const Gap>
 }
 
 }  // namespace
+
+void fill_socket(Json& json, const SocketRow& row, const SocketsView& view) {
+    const Socket& socket = *row.socket;
+    Members members(json);
+    if (row.unix_socket != nullptr) {
+        members.add("protocol", "unix");
+        members.add("socket_type", word(row.unix_socket->type));
+        members.add("local", path_json(*row.unix_socket));
+        members.add("peer", peer_json(row, view));
+        members.add("pending", pending_json(row, view));
+    } else {
+        members.add("protocol", "tcp");
+        members.add("family", socket.ipv6_socket ? "ipv6" : "ipv4");
+        members.add("local", end_json(socket.tuple.local));
+        members.add("remote", end_json(socket.tuple.remote));
+        members.add("keepalive", word(keepalive_of(socket)));
+    }
+    add_socket(members, view.processes, socket);
+    members.add("memory", memory_json(socket.memory));
+    members.add("interface", interface_json(socket, view));
+    const auto cgroup = view.cgroups.find(socket.cgroup_id);
+    members.add("cgroup", cgroup != view.cgroups.end() ? Json(cgroup->second) : Json(nullptr));
+    const Process* holder = holder_of(row, view.processes);
+    members.add("group", holder != nullptr ? text_or_null(holder->group) : Json(nullptr));
+    members.add("unit", holder != nullptr ? text_or_null(holder->unit) : Json(nullptr));
+    members.add("container", holder != nullptr ? text_or_null(holder->container) : Json(nullptr));
+
+    if (!has_uid(socket)) json["uid"] = nullptr;
+    if (peer_heard_ms(socket)) return;
+    // Without a peer the kernel counts them from the host's start.
+    for (const char* name : {"last_data_received_ms", "last_data_sent_ms", "last_ack_received_ms"})
+        json[name] = nullptr;
+}
 
 void sockets_json(std::span<const SocketRow> rows, const SocketsView& view,
                   std::span<const Gap> gaps, const Sink& sink) {

@@ -109,7 +109,7 @@ TEST(Options, HelpIsForStdout) {
         EXPECT_EQ(help.status, 0);
         for (const char* part : {"connleak", "--format", "--connections", "Exit status", "TARGET"})
             EXPECT_TRUE(help.text.contains(part)) << part;
-        for (const char* later : {"--tls", "--peer-snapshot"})
+        for (const char* later : {"--tls"})
             EXPECT_FALSE(help.text.contains(later))
                 << "what is not built is not offered: " << later;
     }

@@ -136,10 +136,10 @@ TEST(Proof, WhatItMakesOfAReport) {
         if (outcome == ProbeOutcome::reset) made.now.reset();
         return made;
     };
-    apply_proofs(
-        its.world.sample, its.world.policy,
-        {proof(0, ProbeOutcome::answered), proof(1, ProbeOutcome::reset), proof(2, ProbeOutcome::unanswered)},
-        its.report);
+    apply_proofs(its.world.sample, its.world.policy,
+                 {proof(0, ProbeOutcome::answered), proof(1, ProbeOutcome::reset),
+                  proof(2, ProbeOutcome::unanswered)},
+                 its.report);
     EXPECT_EQ(all_told(its.report),
               "10.9.9.1 healthy [peer-out-of-sight probe-answered]\n"
               "10.9.9.2 ghost [peer-out-of-sight probe-reset]\n"

@@ -72,6 +72,7 @@ class World : public Witness {
     std::map<std::tuple<NetnsId, std::uint32_t, Address>, std::vector<std::uint8_t>> neighbours;
     std::map<std::pair<NetnsId, Address>, std::optional<Hop>> routes;  // instead of the usual
     std::map<NetnsId, Hop> default_route;
+    std::int64_t clock_ms = 1'700'000'000'000;  // at the second look
     int settled = 0;
     int looks = 0;
     int listings = 0;
@@ -346,6 +347,8 @@ class World : public Witness {
         const auto found = neighbours.find({where, interface, address});
         return found == neighbours.end() ? std::nullopt : std::optional(found->second);
     }
+
+    std::int64_t now_ms() override { return clock_ms; }
 
   private:
     Server asked(std::string_view endpoint, NetnsId from) {

@@ -59,8 +59,8 @@ TEST(Json, MembersOfEveryObject) {
         EXPECT_EQ(keys(connection),
                   "age_s client client_socket evidence group keepalive kernel_gives_up_in_s "
                   "last_heard_ms redis server server_socket verdict");
-        EXPECT_EQ(keys(connection["server"]), "address netns port");
-        EXPECT_EQ(keys(connection["client"]), "address netns port");
+        EXPECT_EQ(keys(connection["server"]), "address netns peer_host port");
+        EXPECT_EQ(keys(connection["client"]), "address netns peer_host port");
         for (const char* side : {"server_socket", "client_socket"}) {
             const json& socket = connection[side];
             if (socket.is_null()) continue;
@@ -78,12 +78,13 @@ TEST(Json, MembersOfEveryObject) {
                   "qbuf_bytes sub tot_mem_bytes user");
     }
     EXPECT_EQ(keys(report["processes"][0]),
-              "close_wait comm command connections container group idle_max_s keepalive_off netns "
-              "oldest_s persistent pid server start_time unit user");
+              "close_wait comm command connections container group idle_max_s keepalive_off "
+              "netns oldest_s peer_host persistent pid server start_time unit user");
     EXPECT_EQ(keys(report["processes"][0]["server"]), "address port");
-    EXPECT_EQ(keys(report["groups"][0]),
-              "connections kind max_workers name per_worker_max persistent projected_connections "
-              "server workers");
+    EXPECT_EQ(
+        keys(report["groups"][0]),
+        "connections kind max_workers name peer_host per_worker_max persistent projected_connections "
+        "server workers");
     EXPECT_EQ(keys(report["findings"][0]), "code command count remedy server severity summary");
 }
 
@@ -189,10 +190,12 @@ TEST(Json, AConnection) {
     });
     const json report = parsed(world);
     const json& connection = report["connections"][0];
-    EXPECT_EQ(connection["server"],
-              json({{"address", "2001:db8::1"}, {"port", 6379}, {"netns", server}}));
-    EXPECT_EQ(connection["client"],
-              json({{"address", "2001:db8::2"}, {"port", 40001}, {"netns", web}}));
+    EXPECT_EQ(
+        connection["server"],
+        json({{"address", "2001:db8::1"}, {"port", 6379}, {"netns", server}, {"peer_host", nullptr}}));
+    EXPECT_EQ(
+        connection["client"],
+        json({{"address", "2001:db8::2"}, {"port", 40001}, {"netns", web}, {"peer_host", nullptr}}));
     EXPECT_EQ(connection["verdict"], "healthy");
     EXPECT_EQ(connection["evidence"], json({"peer-socket-present"}));
     EXPECT_EQ(connection["keepalive"], "on");
