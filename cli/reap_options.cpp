@@ -35,8 +35,8 @@ std::expected<ReapOptions, Stop> parse_reap_options(const std::vector<std::strin
         ->disable_flag_override();
     std::string method = "auto";
     app.add_option("--method", method,
-                   "kill: CLIENT KILL ID. destroy: in the server's kernel, needs no login. "
-                   "auto: kill where the server talks, else destroy (auto)")
+                   "auto, kill or destroy: kill by CLIENT KILL ID, destroy in the server's kernel, "
+                   "which needs no login (auto)")
         ->type_name("METHOD")
         ->check(CLI::IsMember({"auto", "kill", "destroy"}));
     std::int64_t most = 0;
