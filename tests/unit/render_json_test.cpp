@@ -81,10 +81,10 @@ TEST(Json, MembersOfEveryObject) {
               "close_wait comm command connections container group idle_max_s keepalive_off "
               "netns oldest_s peer_host persistent pid server start_time unit user");
     EXPECT_EQ(keys(report["processes"][0]["server"]), "address port");
-    EXPECT_EQ(
-        keys(report["groups"][0]),
-        "connections kind max_workers name peer_host per_worker_max persistent projected_connections "
-        "server workers");
+    EXPECT_EQ(keys(report["groups"][0]),
+              "connections kind max_workers name peer_host per_worker_max persistent "
+              "projected_connections "
+              "server workers");
     EXPECT_EQ(keys(report["findings"][0]), "code command count remedy server severity summary");
 }
 
@@ -190,12 +190,14 @@ TEST(Json, AConnection) {
     });
     const json report = parsed(world);
     const json& connection = report["connections"][0];
-    EXPECT_EQ(
-        connection["server"],
-        json({{"address", "2001:db8::1"}, {"port", 6379}, {"netns", server}, {"peer_host", nullptr}}));
+    EXPECT_EQ(connection["server"], json({{"address", "2001:db8::1"},
+                                          {"port", 6379},
+                                          {"netns", server},
+                                          {"peer_host", nullptr}}));
     EXPECT_EQ(
         connection["client"],
-        json({{"address", "2001:db8::2"}, {"port", 40001}, {"netns", web}, {"peer_host", nullptr}}));
+        json(
+            {{"address", "2001:db8::2"}, {"port", 40001}, {"netns", web}, {"peer_host", nullptr}}));
     EXPECT_EQ(connection["verdict"], "healthy");
     EXPECT_EQ(connection["evidence"], json({"peer-socket-present"}));
     EXPECT_EQ(connection["keepalive"], "on");
