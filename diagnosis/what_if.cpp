@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::int64_t hour = 3'600;
 constexpr std::array<std::int64_t, 8> idle_bounds{0,    10,       60,        600,
-                                                  hour, 6 * hour, 24 * hour, 7 * 24 * hour};
+                                                  hour, 6 * hour, 24 * hour, 7 * (24 * hour)};
 
 struct Client {
     const Connection* connection;
