@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "diagnosis/findings.h"
+#include "diagnosis/holders.h"
 #include "diagnosis/phrase.h"
 
 namespace connleak {
@@ -174,9 +175,8 @@ void measure_verdicts(const Sample& sample, const Report& report, Measures& meas
 void measure_holders(const Sample& sample, const Report& report, Measures& measures) {
     measures[per_process_max].value = 0;
     for (const Holder& holder : report.holders) {
-        const auto process = sample.processes.by_pid.find(holder.pid);
-        std::string who = "pid " + std::to_string(holder.pid);
-        if (process != sample.processes.by_pid.end()) who.insert(0, process->second.group + ", ");
+        const std::string who =
+            holder_of(sample, holder).group + ", pid " + std::to_string(holder.pid);
         raise(measures[per_process_max], static_cast<double>(holder.connections), who);
     }
 }

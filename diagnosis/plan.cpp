@@ -17,7 +17,8 @@ bool talks(const Server& server) {
 Action reap_action(const Server& server, const Connection& connection, MethodChoice choice) {
     const ServerClient* row = connection.row;
     const bool kill = talks(server) && row != nullptr && row->id != 0;
-    const bool destroy = connection.server_socket != nullptr;
+    const bool destroy =
+        connection.server_socket != nullptr && !from_snapshot(*connection.server_socket);
     Action action;
     action.connection = &connection;
     action.method = choice == MethodChoice::destroy || (choice == MethodChoice::automatic && !kill)
@@ -118,7 +119,8 @@ const Socket* socket_to_protect(const Sample& sample, const Connection& connecti
     if (socket == nullptr && !sample.servers[connection.server].netns)
         socket = connection.client_socket;
     if (socket == nullptr || socket->state != State::established) return nullptr;
-    return socket;
+    // A socket of another host's snapshot is not here to be borrowed, whoever has its pid.
+    return from_snapshot(*socket) ? nullptr : socket;
 }
 
 Plan plan_protect(const Sample& sample, const Report& report) {

@@ -92,8 +92,12 @@ std::vector<Subject> choose_subjects(const Sample& sample, const Report& report,
             case Verdict::transient:
                 continue;
         }
-        const bool server = established(connection.server_socket);
-        const bool client = established(connection.client_socket);
+        // A socket of another host's snapshot is not here to be borrowed, whoever has its pid.
+        const auto here = [](const Socket* socket) {
+            return established(socket) && !from_snapshot(*socket);
+        };
+        const bool server = here(connection.server_socket);
+        const bool client = here(connection.client_socket);
         if (!server && !client) continue;
         const bool server_can = server && has_owner(sample, *connection.server_socket);
         const bool client_can = client && has_owner(sample, *connection.client_socket);
