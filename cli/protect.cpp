@@ -1,13 +1,13 @@
 // connleak protect: turns keepalive on for the sockets that are there already.
 #include <algorithm>
 
-#include "cli/interrupt.h"
 #include "cli/output.h"
 #include "cli/protect_acts.h"
 #include "cli/protect_options.h"
 #include "cli/render/actions.h"
 #include "cli/run.h"
 #include "cli/status.h"
+#include "cli/stop_signals.h"
 #include "cli/verbs.h"
 
 namespace connleak::cli {
@@ -28,9 +28,9 @@ int protect(const Words& words) {
         .report = report, .plan = plan, .acted = options->yes, .keepalive_s = options->keepalive_s};
     acts.settings = settings_to_change(sample, options->keepalive_s, options->server);
     if (options->yes) {
-        const Interrupt interrupt;
+        const StopSignals signals;
         protect_sockets(sample, plan, options->keepalive_s, options->rate);
-        acts.interrupted = Interrupt::asked();
+        acts.interrupted = StopSignals::asked();
         if (!acts.interrupted) change_settings((*run)->session(), acts.settings);
     }
     acts.coverage = coverage(sample, report, plan);

@@ -6,7 +6,7 @@
 #include <chrono>
 #include <thread>
 
-#include "cli/interrupt.h"
+#include "cli/stop_signals.h"
 #include "diagnosis/look_before_act.h"
 #include "system/errno_name.h"
 
@@ -109,9 +109,9 @@ void protect_sockets(const Sample& sample, Plan& plan, std::optional<std::int64_
     for (Action& action : plan.actions) {
         if (!action.planned) continue;
         const auto due = begin + std::chrono::microseconds(1'000'000 * count++ / rate);
-        if (due - Clock::now() > worth_sleeping && !Interrupt::asked())
+        if (due - Clock::now() > worth_sleeping && !StopSignals::asked())
             std::this_thread::sleep_until(due);
-        if (Interrupt::asked())
+        if (StopSignals::asked())
             action.end(Outcome::skipped, "interrupted");
         else
             protect(sample, action,

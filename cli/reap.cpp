@@ -1,5 +1,4 @@
 // connleak reap: removes ghosts, each after another look.
-#include "cli/interrupt.h"
 #include "cli/output.h"
 #include "cli/prove_shown.h"
 #include "cli/reap_acts.h"
@@ -7,6 +6,7 @@
 #include "cli/render/actions.h"
 #include "cli/run.h"
 #include "cli/status.h"
+#include "cli/stop_signals.h"
 #include "cli/verbs.h"
 
 namespace connleak::cli {
@@ -29,9 +29,9 @@ int reap(const Words& words) {
         .report = (*run)->report(), .plan = plan, .acted = options->yes && !proof.interrupted};
     acts.interrupted = proof.interrupted;
     if (options->yes && !proof.interrupted) {
-        const Interrupt interrupt;
+        const StopSignals signals;
         Reaper((*run)->session(), options->method, seen_at).run(plan);
-        acts.interrupted = Interrupt::asked();
+        acts.interrupted = StopSignals::asked();
     }
     if (options->format == Format::json)
         render::reap_json((*run)->head(), sample, acts,

@@ -7,8 +7,8 @@
 #include <thread>
 #include <unordered_set>
 
-#include "cli/interrupt.h"
 #include "cli/kernel_witness.h"
+#include "cli/stop_signals.h"
 #include "diagnosis/look_before_act.h"
 #include "system/errno_name.h"
 
@@ -68,7 +68,7 @@ probes::RedisConversation* Reaper::conversation(const Action& action) const {
 
 void Reaper::run(Plan& plan) {
     const std::size_t size = std::clamp(plan.actions.size() / 20, smallest_batch, largest_batch);
-    for (std::size_t begin = 0; begin < plan.actions.size() && !Interrupt::asked();) {
+    for (std::size_t begin = 0; begin < plan.actions.size() && !StopSignals::asked();) {
         const std::size_t server = plan.actions[begin].connection->server;
         std::size_t end = begin;
         while (end < plan.actions.size() && end - begin < size &&
@@ -101,7 +101,7 @@ void Reaper::batch(std::span<Action> actions) {
     });
     kill(those(planned, kills));
     for (Action* action : to_destroy) {
-        if (Interrupt::asked()) return;
+        if (StopSignals::asked()) return;
         destroy(*action);
     }
 }
@@ -149,7 +149,7 @@ void Reaper::look_again(const Actions& actions) {
 }
 
 void Reaper::kill(const Actions& actions) {
-    if (actions.empty() || Interrupt::asked()) return;
+    if (actions.empty() || StopSignals::asked()) return;
     const auto answers = conversation(*actions.front())->kill_clients(ids_of(actions));
     for (std::size_t at = 0; at < actions.size(); ++at) {
         Action& action = *actions[at];
