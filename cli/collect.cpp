@@ -7,6 +7,7 @@
 #include "cli/ask.h"
 #include "cli/discover.h"
 #include "cli/host.h"
+#include "cli/translations.h"
 #include "diagnosis/join.h"
 #include "probes/processes.h"
 
@@ -41,13 +42,17 @@ void name_listening_process(Server& server, const std::vector<Socket>& listeners
 }  // namespace
 
 std::optional<std::string> collect(Session& session, const std::string& password) {
+    read_translations(session);
     if (auto wrong = discover_servers(session)) return wrong;
+    find_translated_servers(session);
     session.sample().asked_at_ms = wall_clock_ms();
     ask_servers(session, password);
+    find_translated_servers(session);
     find_listeners_of_unix_servers(session);
 
     Sample& sample = session.sample();
-    const std::vector<std::uint16_t> ports = ports_of_interest(session);
+    std::vector<std::uint16_t> ports = ports_of_interest(session);
+    add_translated_ports(session, ports);
     netlink::SocketQuery query;
     query.states = ~state_bit(State::listen);
     query.ports = ports;

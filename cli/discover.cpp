@@ -10,6 +10,7 @@
 #include <unordered_set>
 
 #include "cli/resolve.h"
+#include "cli/translations.h"
 #include "diagnosis/join.h"
 #include "probes/redis_processes.h"
 
@@ -281,6 +282,7 @@ void discover_remote_servers(Session& session) {
     const auto ports = default_ports(session.options());
     const std::size_t local = sample.servers.size();
     std::map<std::pair<Endpoint, NetnsId>, Server> remote;
+    Tracker tracker(session);
     for (const Socket& socket : sample.sockets) {
         const Endpoint& end = socket.tuple.remote;
         if (!contains(ports, end.port)) continue;
@@ -306,7 +308,7 @@ void discover_remote_servers(Session& session) {
                         listens_on(server, end)) ||
                        (server.netns == socket.netns && listens_on(server, socket.tuple.local));
             });
-        if (known) continue;
+        if (known || tracker.reaches_known_server(socket)) continue;
         Server server;
         server.endpoint = end;
         if (owners.size() == 1) server.netns = owners.front();

@@ -36,6 +36,14 @@ Witness::Look KernelWitness::look(NetnsId netns, const Tuple& tuple) {
     return {.known = true, .socket = *found};
 }
 
+Witness::Tracking KernelWitness::tracked(NetnsId netns, const Tuple& packets) {
+    netlink::TrackingTable* table = session_.tracking(netns);
+    if (table == nullptr) return {};
+    auto found = table->lookup(packets);
+    if (!found) return {};
+    return {.known = true, .entry = *found};
+}
+
 std::optional<std::vector<Endpoint>> KernelWitness::peers_of_local_end(NetnsId netns,
                                                                        const Endpoint& local) {
     auto [entry, first] = local_ends_.try_emplace(netns);

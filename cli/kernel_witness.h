@@ -17,6 +17,7 @@ class KernelWitness : public Witness {
 
     void settle() override;
     Look look(NetnsId netns, const Tuple& tuple) override;
+    Tracking tracked(NetnsId netns, const Tuple& packets) override;
     std::optional<std::vector<Endpoint>> peers_of_local_end(NetnsId netns,
                                                             const Endpoint& local) override;
     std::optional<bool> listed(std::size_t server, const Endpoint& client) override;

@@ -16,27 +16,21 @@ constexpr std::int64_t same_clock_ms = 20;
 constexpr std::int64_t kept_clock_ms = 2'000;
 constexpr std::int64_t loose_clock_ms = 300'000;
 
-Translation worse(Translation one, Translation other) {
-    if (one == Translation::possible || other == Translation::possible)
-        return Translation::possible;
-    return one == Translation::none ? other : one;
-}
-
 // Of the namespace and of all of the same host that it is joined to by cables.
 Translation translation_around(const std::vector<Namespace>& all, const Namespace& place) {
     Translation worst = Translation::none;
     std::vector<const Namespace*> reached{&place};
     for (std::size_t at = 0; at < reached.size(); ++at) {
         const Namespace& here = *reached[at];
-        worst = worse(worst, here.translation);
-        if (!here.complete) worst = worse(worst, Translation::unknown);
+        worst = std::max(worst, here.translation);
+        if (!here.complete) worst = std::max(worst, Translation::unknown);
         if (here.bridge_translates) worst = Translation::possible;
         for (const Link& each : here.links) {
             if (each.programmed) worst = Translation::possible;
             if (!each.peer_netns) continue;
             const auto next = std::ranges::find(all, *each.peer_netns, &Namespace::id);
             if (next == all.end())
-                worst = worse(worst, Translation::unknown);
+                worst = std::max(worst, Translation::unknown);
             else if (std::ranges::find(reached, &*next) == reached.end())
                 reached.push_back(&*next);
         }

@@ -58,6 +58,16 @@ netlink::SocketTable* Session::table(NetnsId id) {
     return found == tables_.end() ? nullptr : &found->second;
 }
 
+netlink::TrackingTable* Session::tracking(NetnsId id) {
+    auto [entry, first] = trackings_.try_emplace(id);
+    const netlink::Netns* place = first ? netns(id) : nullptr;
+    if (place != nullptr) {
+        if (auto opened = netlink::TrackingTable::open(*place))
+            entry->second.emplace(std::move(*opened));
+    }
+    return entry->second ? &*entry->second : nullptr;
+}
+
 std::vector<Socket> Session::dump(const netlink::SocketQuery& query) {
     std::vector<Socket> all;
     for (const netlink::Netns& place : namespaces_) {

@@ -10,6 +10,7 @@
 
 #include "cli/options.h"
 #include "diagnosis/records.h"
+#include "netlink/conntrack.h"
 #include "netlink/netns.h"
 #include "netlink/sock_diag.h"
 #include "probes/redis.h"
@@ -37,6 +38,8 @@ class Session {
 
     // nullptr when the table could not be opened, which is a gap already.
     [[nodiscard]] netlink::SocketTable* table(NetnsId id);
+    // nullptr when it could not be opened. Opened when it is first asked for.
+    [[nodiscard]] netlink::TrackingTable* tracking(NetnsId id);
     // Sockets of every namespace; what a dump lacks is a gap.
     std::vector<Socket> dump(const netlink::SocketQuery& query);
 
@@ -50,6 +53,7 @@ class Session {
     Sample sample_;
     std::vector<netlink::Netns> namespaces_;
     std::map<NetnsId, netlink::SocketTable> tables_;
+    std::map<NetnsId, std::optional<netlink::TrackingTable>> trackings_;
 };
 
 }  // namespace connleak::cli

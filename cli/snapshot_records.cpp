@@ -64,7 +64,8 @@ constexpr std::array states{State::established, State::syn_sent,   State::syn_re
                             State::listen,      State::closing};
 constexpr std::array timers{TimerKind::off,      TimerKind::retransmit, TimerKind::keepalive,
                             TimerKind::timewait, TimerKind::persist,    TimerKind::delack};
-constexpr std::array translations{Translation::none, Translation::possible, Translation::unknown};
+constexpr std::array translations{Translation::none, Translation::tracked, Translation::unknown,
+                                  Translation::possible};
 constexpr std::array group_kinds{GroupKind::php_fpm_pool, GroupKind::unit, GroupKind::container,
                                  GroupKind::executable};
 

@@ -155,7 +155,7 @@ std::optional<PortUse> fullest_ports(const Sample& sample, const Report& report,
     std::map<std::pair<NetnsId, Address>, std::map<Endpoint, std::uint64_t>> used;
     for (const Connection& each : report.connections) {
         if (each.server != server || each.client_socket == nullptr) continue;
-        ++used[{each.client_socket->netns, each.client_end.address}][each.server_end];
+        ++used[{each.client_socket->netns, each.own_client_end().address}][each.dialled_end()];
     }
     std::optional<PortUse> worst;
     for (const auto& [from, targets] : used) {

@@ -14,9 +14,10 @@ const Namespace* find(const Sample& sample, std::optional<NetnsId> id) {
     return found == sample.namespaces.end() ? nullptr : &*found;
 }
 
-// jq: an address and port as ss writes them.
+// jq: an address and port as ss writes them, and a server's as its client has it.
 constexpr std::string_view endpoint_filter =
-    R"jq(def e: (if .address|contains(":") then "[\(.address)]" else .address end) + ":\(.port)"; )jq";
+    R"jq(def e: (if .address|contains(":") then "[\(.address)]" else .address end) + ":\(.port)"; )jq"
+    R"jq(def d: .dialled // .; )jq";
 
 // Names come from files below /run/netns and paths from the command line; what the shell would read
 // otherwise is quoted. Control characters and bytes beyond ASCII go as $'\n' (bash, ksh, zsh): a
@@ -129,7 +130,7 @@ std::string Commands::destroy_client_sockets(Verdict verdict) const {
     if (report.empty()) return "";
     std::string filter(endpoint_filter);
     filter += ".connections[] | select(" + chosen(verdict) + " and .client_socket.owners[0]) | ";
-    filter += R"jq("\(.client_socket.owners[0].pid) \(.client|e) \(.server|e)")jq";
+    filter += R"jq("\(.client_socket.owners[0].pid) \(.client|e) \(.server|d|e)")jq";
     return report + " | jq -r '" + filter +
            "' | while read -r pid client server; do nsenter -t \"$pid\" -n ss -K state established "
            "src \"$client\" dst \"$server\"; done";

@@ -29,7 +29,7 @@ std::optional<std::int64_t> age_s(const Connection& connection) {
 Report diagnose(const Sample& sample, const Policy& policy, Witness& witness,
                 std::int32_t own_pid) {
     Report report;
-    PathFinder paths(sample.namespaces, witness);
+    PathFinder paths(sample, witness);
     std::vector<Draft> drafts = join(sample, paths, own_pid);
     SecondLook(sample, paths, witness, report.found_later).run(drafts);
 

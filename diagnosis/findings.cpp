@@ -27,7 +27,7 @@ std::vector<Share> shares(const Context& context,
         if (by_group && connection.verdict == Verdict::ghost)
             name = "ghosts";
         else if (!by_group || name.empty())
-            name = connection.client_path.empty() ? connection.client_end.address.text()
+            name = connection.client_path.empty() ? connection.own_client_end().address.text()
                                                   : connection.client_path;
         Share& share = found[name];
         share.name = name;

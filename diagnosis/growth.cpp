@@ -76,7 +76,7 @@ CountedRun count_groups(const Sample& sample, const Report& report, std::int64_t
         if (each.verdict == Verdict::transient) continue;
         std::string group = each.group;
         if (group.empty())
-            group = each.client_path.empty() ? "host " + each.client_end.address.text()
+            group = each.client_path.empty() ? "host " + each.own_client_end().address.text()
                                              : "unix:" + each.client_path;
         ++run.counts[{labels[each.server], std::move(group)}];
     }

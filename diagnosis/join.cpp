@@ -42,20 +42,33 @@ class Joiner {
                 own_.emplace(
                     Tuple{answer.own_local_seen.value_or(ours.remote), *answer.own_address_seen},
                     server.netns);
+            if (!paths.translators() || !server.asked_from) continue;
+            const Path path = paths.follow(*server.asked_from, ours);
+            if (path.translated) own_.emplace(path.packets.mirrored(), path.end);
         }
     }
 
     std::vector<Draft> run() {
         sort_sockets();
         for (const auto& [socket, server] : server_side_) pair(*socket, server);
-        for (const auto& [socket, server] : client_side_) {
-            if (!used_.contains(socket)) drafts_.push_back(draft(server, nullptr, socket));
+        for (const Client& client : client_side_) {
+            if (!used_.contains(client.socket))
+                drafts_.push_back(draft(client.server, nullptr, &client));
         }
         for (std::size_t index = 0; index < sample_.servers.size(); ++index) attach_rows(index);
         return std::move(drafts_);
     }
 
   private:
+    // A client's socket.
+    struct Client {
+        const Socket* socket = nullptr;
+        std::size_t server = 0;
+        Tuple seen;                                 // the connection as the server's host has it
+        bool translated = false;                    // which its own host has otherwise
+        std::optional<NetnsId> end = std::nullopt;  // where its packets arrive, once translated
+    };
+
     [[nodiscard]] bool is_own(const Socket& socket) const {
         // The same tuple in another namespace is somebody else's.
         const auto [first, last] = own_.equal_range(socket.tuple);
@@ -129,16 +142,50 @@ class Joiner {
         return by_name;
     }
 
+    // The same through translators, by what connection tracking says of its packets.
+    std::optional<Client> through_translators(const Socket& socket) {
+        const Path path = paths_.follow(socket.netns, socket.tuple);
+        if (!path.translated) return std::nullopt;
+        Client client{&socket, 0, path.packets.mirrored(), true, path.end};
+        if (path.end) {
+            const auto server = server_at(*path.end, path.packets.remote, nullptr);
+            if (!server) return std::nullopt;
+            client.server = *server;
+            return client;
+        }
+        // Out of sight: known by where it is, else by what the client calls it.
+        for (const Endpoint& name : {path.packets.remote, socket.tuple.remote}) {
+            const auto server = std::ranges::find_if(sample_.servers, [&](const Server& each) {
+                return each.listening.empty() && each.endpoint == name;
+            });
+            if (server == sample_.servers.end()) continue;
+            client.server = static_cast<std::size_t>(server - sample_.servers.begin());
+            return client;
+        }
+        return std::nullopt;
+    }
+
+    std::optional<Client> client_of(const Socket& socket) {
+        if (paths_.rewritten(socket.tuple))
+            if (auto client = through_translators(socket)) return client;
+        if (const auto server = server_of_client(socket))
+            return Client{.socket = &socket, .server = *server, .seen = socket.tuple.mirrored()};
+        // The entry may be younger than the reading of the tables.
+        return paths_.translators() && socket.state == State::established
+                   ? through_translators(socket)
+                   : std::nullopt;
+    }
+
     void sort_sockets() {
         for (const Socket& socket : sample_.sockets) {
             if (is_own(socket)) continue;
             if (const auto server = server_at(socket.netns, socket.tuple.local, &socket)) {
                 server_side_.emplace_back(&socket, *server);
-            } else if (const auto remote = server_of_client(socket)) {
-                client_side_.emplace_back(&socket, *remote);
-                by_server_tuple_.emplace(socket.tuple.mirrored(), &socket);
+            } else if (const auto client = client_of(socket)) {
+                client_side_.push_back(*client);
             }
         }
+        for (const Client& client : client_side_) by_server_tuple_.emplace(client.seen, &client);
         // A dump can show the TIME-WAIT of the last connection beside the new one of the same
         // tuple: the living is paired first.
         std::ranges::stable_partition(
@@ -147,33 +194,41 @@ class Joiner {
 
     // The client's socket of a server's socket: the mirrored tuple, in the namespace that is the
     // peer's.
-    const Socket* peer_of(const Socket& socket) {
+    const Client* peer_of(const Socket& socket) {
         const auto [first, last] = by_server_tuple_.equal_range(socket.tuple);
-        std::vector<const Socket*> candidates;
-        for (auto it = first; it != last; ++it)
-            if (!used_.contains(it->second)) candidates.push_back(it->second);
+        std::vector<const Client*> candidates;
+        for (auto it = first; it != last; ++it) {
+            const Client& client = *it->second;
+            if (used_.contains(client.socket)) continue;
+            if (client.translated && client.end == socket.netns) return &client;
+            if (!client.translated) candidates.push_back(&client);
+        }
+        const auto place_of = [](const Client* client) { return client->socket->netns; };
         const Address& address = socket.tuple.remote.address;
         if (paths_.owns(socket.netns, address)) {
-            const auto here = std::ranges::find(candidates, socket.netns, &Socket::netns);
+            const auto here = std::ranges::find(candidates, socket.netns, place_of);
             return here == candidates.end() ? nullptr : *here;
         }
         if (candidates.size() == 1 && paths_.owners(address).size() <= 1) return candidates.front();
         if (candidates.empty()) return nullptr;
         const Path& path = paths_.find(socket.netns, address);
-        for (const Socket* candidate : candidates)
-            if (path.end == candidate->netns) return candidate;
+        for (const Client* candidate : candidates)
+            if (path.end == place_of(candidate)) return candidate;
         return nullptr;
     }
 
     [[nodiscard]] Draft draft(std::size_t server, const Socket* server_socket,
-                              const Socket* client_socket) const {
+                              const Client* client) const {
         Draft result;
         Connection& connection = result.connection;
         connection.server = server;
         connection.server_socket = server_socket;
-        connection.client_socket = client_socket;
-        const Tuple tuple =
-            server_socket != nullptr ? server_socket->tuple : client_socket->tuple.mirrored();
+        const Tuple tuple = server_socket != nullptr ? server_socket->tuple : client->seen;
+        if (client != nullptr) {
+            connection.client_socket = client->socket;
+            result.facts.translated = client->translated;
+            if (client->translated) connection.client_tuple = client->socket->tuple;
+        }
         connection.server_end = tuple.local;
         connection.client_end = tuple.remote;
         // inet_csk_accept() gives a socket its inode: established without one means still in the
@@ -185,8 +240,8 @@ class Joiner {
     }
 
     void pair(const Socket& socket, std::size_t server) {
-        const Socket* peer = peer_of(socket);
-        if (peer != nullptr) used_.insert(peer);
+        const Client* peer = peer_of(socket);
+        if (peer != nullptr) used_.insert(peer->socket);
         drafts_.push_back(draft(server, &socket, peer));
     }
 
@@ -268,8 +323,8 @@ class Joiner {
     std::int32_t own_pid_;
     std::unordered_multimap<Tuple, std::optional<NetnsId>> own_;  // in no namespace: in any
     std::vector<std::pair<const Socket*, std::size_t>> server_side_;
-    std::vector<std::pair<const Socket*, std::size_t>> client_side_;
-    std::unordered_multimap<Tuple, const Socket*> by_server_tuple_;
+    std::vector<Client> client_side_;
+    std::unordered_multimap<Tuple, const Client*> by_server_tuple_;
     std::unordered_set<const Socket*> used_;
     std::vector<Draft> drafts_;
 };

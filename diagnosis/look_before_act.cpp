@@ -80,7 +80,7 @@ std::string_view told(Change change) {
 
 std::vector<Change> look_before_act(const Sample& sample, std::span<const Connection* const> ghosts,
                                     Witness& witness, std::int64_t elapsed_ms) {
-    PathFinder paths(sample.namespaces, witness);
+    PathFinder paths(sample, witness);
     std::deque<Socket> found;
     std::vector<Change> changes(ghosts.size(), Change::gone);
     // A cookie is unique within its namespace.

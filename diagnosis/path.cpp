@@ -11,27 +11,26 @@ namespace {
 constexpr int max_hops = 8;
 
 void worsen(Path& path, Translation translation, const std::string& reason) {
-    // "possible" is worse than "unknown": it has been seen.
-    const auto rank = [](Translation value) {
-        return value == Translation::none ? 0 : value == Translation::unknown ? 1 : 2;
-    };
-    if (rank(translation) <= rank(path.translation)) return;
+    if (translation <= path.translation) return;
     path.translation = translation;
     path.reason = reason;
 }
 
 }  // namespace
 
-PathFinder::PathFinder(const std::vector<Namespace>& namespaces, Witness& witness)
-    : witness_(witness) {
-    for (const Namespace& netns : namespaces) {
+PathFinder::PathFinder(const Sample& sample, Witness& witness) : witness_(witness) {
+    for (const TrackedConnection& entry : sample.tracked) {
+        if (entry.translated()) rewritten_.insert({entry.original, entry.reply});
+    }
+    for (const Namespace& netns : sample.namespaces) {
+        translators_ |= netns.translation != Translation::none;
         by_id_[netns.id] = &netns;
         for (const InterfaceAddress& own : netns.addresses) {
             auto& owners = by_address_[own.address];
             if (std::ranges::find(owners, netns.id) == owners.end()) owners.push_back(netns.id);
         }
     }
-    for (const Namespace& netns : namespaces) {
+    for (const Namespace& netns : sample.namespaces) {
         for (const Link& device : netns.links) {
             if (!device.loopback)
                 attached_[segment_of(netns, device).id].push_back({&netns, &device});
@@ -66,7 +65,8 @@ const Link* PathFinder::link(NetnsId netns, std::uint32_t index) const {
 PathFinder::Segment PathFinder::bridge_segment(const Namespace& netns, const Link& bridge) const {
     Segment segment{.id = {netns.id, bridge.index},
                     .closed = netns.complete,
-                    .programmed = bridge.programmed || netns.bridge_translates};
+                    .programmed = bridge.programmed,
+                    .filtered = netns.bridge_translates};
     for (const Link& port : netns.links) {
         if (port.master != bridge.index) continue;
         segment.programmed |= port.programmed;
@@ -147,48 +147,104 @@ const Namespace* PathFinder::across(const Namespace& from, const Link& out, cons
     return candidates.front().netns;
 }
 
-Path PathFinder::walk(NetnsId from, const Address& to) {
+PathFinder::Leg PathFinder::find_leg(const Namespace& here, const Address& to) {
+    Leg leg;
+    if (!here.complete) {
+        leg.reason = "a namespace on the way could not be read whole";
+        return leg;
+    }
+    const auto route = to.is_loopback()
+                           ? Hop{.local = true, .plain = true, .interface = 0, .gateway = {}}
+                           : witness_.route(here.id, to);
+    if (!route) {
+        leg.reason = "no route to " + to.text();
+        return leg;
+    }
+    if (route->local) {
+        leg.local = true;
+        leg.device = "lo";
+        leg.programmed = std::ranges::any_of(
+            here.links, [](const Link& each) { return each.loopback && each.programmed; });
+        return leg;
+    }
+    const Link* out = link(here.id, route->interface);
+    if (!route->plain || out == nullptr || to.is_link_local()) {
+        leg.reason = "the route to " + to.text() + " has more than one way";
+        return leg;
+    }
+    leg.interface = route->interface;
+    leg.device = out->name;
+    const Address next_hop = route->gateway.family() == Family::none ? to : route->gateway;
+    const Segment segment = segment_of(here, *out);
+    leg.programmed = segment.programmed;
+    if (segment.filtered) leg.filter = get(segment.id.first);
+    bool leaves = false;
+    leg.next = across(here, *out, segment, next_hop, leg.programmed, leaves);
+    if (leaves) leg.exit = Path::Exit{here.id, route->interface, next_hop == to};
+    if (leg.next == nullptr) leg.reason = "the way to " + to.text() + " leads out of sight";
+    return leg;
+}
+
+const PathFinder::Leg& PathFinder::leg(const Namespace& here, const Address& to) {
+    const auto key = std::pair{here.id, to};
+    const auto known = legs_.find(key);
+    if (known != legs_.end()) return known->second;
+    return legs_.emplace(key, find_leg(here, to)).first->second;
+}
+
+// An entry has both what the packets are before the namespace and after it, in either direction
+// (nf_nat_manip_pkt()). Destinations are rewritten before the route is looked up.
+void PathFinder::pass(const Namespace& place, bool follow, Path& path) {
+    if (place.translation == Translation::none) return;
+    const auto asked = follow ? witness_.tracked(place.id, path.packets) : Witness::Tracking();
+    if (!asked.entry) {
+        const bool unknown = follow && !asked.known && place.translation == Translation::tracked;
+        return worsen(path, unknown ? Translation::unknown : place.translation,
+                      place.translation_reason);
+    }
+    const TrackedConnection& entry = *asked.entry;
+    const Tuple before = path.packets;
+    path.packets = (entry.original == before ? entry.reply : entry.original).mirrored();
+    path.translated |= path.packets != before;
+    if (place.translation != Translation::tracked)
+        worsen(path, place.translation, place.translation_reason);
+}
+
+// Bridge netfilter can also lead packets away from the bridge: only those that are seen to be left
+// alone are followed.
+void PathFinder::pass_bridge(const Namespace& place, bool follow, Path& path) {
+    const auto asked = follow ? witness_.tracked(place.id, path.packets) : Witness::Tracking();
+    if (asked.entry && !asked.entry->translated() && place.translation == Translation::tracked)
+        return;
+    worsen(path, Translation::possible, "bridged packets pass " + place.translation_reason);
+}
+
+Path PathFinder::walk(NetnsId from, const Tuple& packets, bool follow) {
     Path path;
+    path.packets = packets;
     const Namespace* here = get(from);
     for (int hop = 0; hop < max_hops && here != nullptr; ++hop) {
-        path.visited.push_back(here->id);
-        worsen(path, here->translation, here->translation_reason);
-        if (!here->complete) {
-            path.reason = "a namespace on the way could not be read whole";
-            return path;
-        }
-        const auto route = to.is_loopback()
-                               ? Hop{.local = true, .plain = true, .interface = 0, .gateway = {}}
-                               : witness_.route(here->id, to);
-        if (!route) {
-            path.reason = "no route to " + to.text();
-            return path;
-        }
-        if (route->local) {
-            if (std::ranges::any_of(
-                    here->links, [](const Link& each) { return each.loopback && each.programmed; }))
-                worsen(path, Translation::possible, "a packet program sits on the loopback device");
+        pass(*here, follow, path);
+        path.visited.push_back({here->id, path.packets});
+        const Leg& next = leg(*here, path.packets.remote.address);
+        if (hop == 0) path.interface = next.interface;
+        if (next.exit) path.exit = next.exit;
+        if (next.programmed)
+            worsen(path, Translation::possible,
+                   "a packet program sits on the way over " + next.device);
+        // The rules of the two ends of the hop are met there.
+        if (next.filter != nullptr &&
+            !(follow && (next.filter == here || next.filter == next.next)))
+            pass_bridge(*next.filter, follow, path);
+        if (next.local) {
             path.end = here->id;
             return path;
         }
-        const Link* out = link(here->id, route->interface);
-        if (!route->plain || out == nullptr || to.is_link_local()) {
-            path.reason = "the route to " + to.text() + " has more than one way";
-            return path;
-        }
-        if (hop == 0) path.interface = route->interface;
-        const Address next_hop = route->gateway.family() == Family::none ? to : route->gateway;
-        const Segment segment = segment_of(*here, *out);
-        bool programmed = segment.programmed;
-        bool leaves = false;
-        const NetnsId from_here = here->id;
-        here = across(*here, *out, segment, next_hop, programmed, leaves);
-        if (leaves) path.exit = Path::Exit{from_here, route->interface, next_hop == to};
-        if (programmed)
-            worsen(path, Translation::possible,
-                   "a packet program sits on the way over " + out->name);
+        if (next.next == nullptr) path.reason = next.reason;
+        here = next.next;
     }
-    path.reason = "the way to " + to.text() + " leads out of sight";
+    if (here != nullptr || path.visited.empty())
+        path.reason = "the way to " + path.packets.remote.address.text() + " leads out of sight";
     return path;
 }
 
@@ -196,7 +252,11 @@ const Path& PathFinder::find(NetnsId from, const Address& to) {
     const auto key = std::pair{from, to};
     const auto known = found_.find(key);
     if (known != found_.end()) return known->second;
-    return found_.emplace(key, walk(from, to)).first->second;
+    return found_.emplace(key, walk(from, {{}, {to, 0}}, false)).first->second;
+}
+
+Path PathFinder::follow(NetnsId from, const Tuple& packets) {
+    return walk(from, packets, true);
 }
 
 }  // namespace connleak

@@ -136,11 +136,14 @@ struct Link {
     friend bool operator==(const Link&, const Link&) = default;
 };
 
-// Whether packets can have their addresses rewritten on their way through a namespace.
+// Whether packets can have their addresses rewritten on their way through a namespace. The later
+// the worse.
 enum class Translation : std::uint8_t {
     none,      // looked, and nothing there translates
-    possible,  // NAT rules, IPVS services, packet programs
+    tracked,   // NAT rules, and nothing else: what they do to a connection is in the connection
+               // tracking table while it has an entry for it
     unknown,   // could not be looked at
+    possible,  // IPVS services, packet programs, rules that write addresses: no table tells of them
 };
 
 struct Namespace {
@@ -152,8 +155,8 @@ struct Namespace {
     std::vector<Link> links;
     Translation translation = Translation::unknown;
     std::string translation_reason;  // "nft chain nat postrouting", "cannot read nftables: EPERM"
-    bool bridge_translates =
-        false;  // br_netfilter hands bridged packets to this namespace's NAT rules
+    // br_netfilter hands bridged packets to this namespace's rules, and they may translate.
+    bool bridge_translates = false;
     std::uint16_t port_range_low = 0;  // net.ipv4.ip_local_port_range; 0 when unreadable
     std::uint16_t port_range_high = 0;
 };
@@ -166,6 +169,7 @@ struct TrackedConnection {
     Tuple original;
     Tuple reply;
     std::uint32_t status = 0;  // IPS_* bits (nf_conntrack_common.h)
+    bool zoned = false;        // in a zone of its own, where a question by tuple does not find it
 
     [[nodiscard]] bool translated() const { return reply != original.mirrored(); }
     friend bool operator==(const TrackedConnection&, const TrackedConnection&) = default;
@@ -331,6 +335,9 @@ struct Sample {
     std::vector<Socket> sockets;  // of all namespaces, on the ports of interest, without LISTEN
     Processes processes;
     std::vector<Server> servers;
+    // Entries that rewrite addresses, of all namespaces that may translate, on the ports of
+    // interest, as they were before the sockets were read.
+    std::vector<TrackedConnection> tracked;
     std::vector<Gap> gaps;
     // Where this run had its password from, for the commands that it tells: never the password.
     std::string password_file;

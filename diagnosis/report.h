@@ -38,6 +38,7 @@ enum class Evidence : std::uint8_t {
     server_listing,
     server_not_listing,
     accept_queue,
+    nat_translated,
     nat_suspected,
     peer_out_of_sight,
     snapshot_too_old,
@@ -57,6 +58,9 @@ struct Connection {
     Endpoint server_end;
     Endpoint client_end;      // family none for a Unix socket
     std::string client_path;  // of a Unix socket
+    // Both ends are as the server's host has them. Where addresses are rewritten on the way and
+    // that is known: the client's own, `local` its end and `remote` what it connected to.
+    std::optional<Tuple> client_tuple;
     const Socket* server_socket = nullptr;
     const Socket* client_socket = nullptr;
     const ServerClient* row = nullptr;
@@ -70,6 +74,15 @@ struct Connection {
     std::optional<std::int64_t>
         age_s;          // the server's own figure, else at least this much by the kernel
     std::string group;  // of the client's process; "" when that is out of sight
+
+    // The client's end as its own host has it, as far as that is known.
+    [[nodiscard]] const Endpoint& own_client_end() const {
+        return client_tuple ? client_tuple->local : client_end;
+    }
+    // What the client connected to.
+    [[nodiscard]] const Endpoint& dialled_end() const {
+        return client_tuple ? client_tuple->remote : server_end;
+    }
 };
 
 // One process and one server that it holds connections to.

@@ -55,13 +55,13 @@ bool SecondLook::needed(const Draft& draft) const {
         if (draft.facts.listed && !*draft.facts.listed) return true;
         const Address& peer = held->tuple.remote.address;
         return paths_.owns(held->netns, peer) || !paths_.owners(peer).empty() ||
-               snapshots_.cover(peer);
+               paths_.rewritten(held->tuple) || snapshots_.cover(peer);
     }
     if (established(client)) {
         if (draft.facts.listed && !*draft.facts.listed) return true;
         const Address& peer = client->tuple.remote.address;
         return paths_.owns(client->netns, peer) || !paths_.owners(peer).empty() ||
-               snapshots_.cover(peer);
+               paths_.rewritten(client->tuple) || snapshots_.cover(peer);
     }
     if (held != nullptr || client != nullptr) return false;
     if (connection.client_end.address.family() == Family::none) return false;  // a Unix socket
@@ -88,21 +88,35 @@ SecondLook::Fate SecondLook::look_at_own(Draft& draft, const Socket*& held) {
     return Fate::keep;
 }
 
-PeerView SecondLook::look_at_peer(const Socket& socket, End peer, const Socket*& peer_socket) {
+PeerView SecondLook::look_at_peer(Draft& draft, const Socket& socket, End peer,
+                                  const Socket*& peer_socket) {
     const Address& address = socket.tuple.remote.address;
-    const bool here = paths_.owns(socket.netns, address);
-    if (!here && paths_.owners(address).empty()) return PeerView::out_of_sight;
-    const Path& path = paths_.find(socket.netns, address);
+    // An entry can be younger than the reading of the tables. Servers are few, so that asking costs
+    // little; clients out of sight can be many.
+    const bool may_be_rewritten =
+        peer == End::server ? paths_.translators() : paths_.rewritten(socket.tuple);
+    if (!paths_.owns(socket.netns, address) && paths_.owners(address).empty() && !may_be_rewritten)
+        return PeerView::out_of_sight;
+    const Path path = paths_.follow(socket.netns, socket.tuple);
+    if (path.translated) {
+        draft.facts.translated = true;
+        draft.connection.client_tuple =
+            peer == End::client ? path.packets.mirrored() : socket.tuple;
+        if (peer == End::server) {
+            draft.connection.server_end = path.packets.remote;
+            draft.connection.client_end = path.packets.local;
+        }
+    }
 
     // Where the way is not proven the owner of the address may still have the peer: seen is seen,
     // but only when just one has the address, at either end, and absence then means nothing.
-    std::vector<NetnsId> places = path.visited;
-    if (!path.end && paths_.owners(address).size() == 1 &&
-        paths_.owners(socket.tuple.local.address).size() <= 1)
-        places.push_back(paths_.owners(address).front());
+    std::vector<Path::Stop> places = path.visited;
+    const auto& owners = paths_.owners(path.packets.remote.address);
+    if (!path.end && owners.size() == 1 && paths_.owners(path.packets.local.address).size() <= 1)
+        places.push_back({owners.front(), path.packets});
     bool known = true;
-    for (const NetnsId netns : places) {
-        const Witness::Look look = witness_.look(netns, socket.tuple.mirrored());
+    for (const Path::Stop& place : places) {
+        const Witness::Look look = witness_.look(place.netns, place.packets.mirrored());
         known &= look.known;
         if (!look.socket) continue;
         found_.push_back(*look.socket);
@@ -116,20 +130,25 @@ PeerView SecondLook::look_at_peer(const Socket& socket, End peer, const Socket*&
     // DNAT beyond what is in sight changes only the far end: any socket from the client's local end
     // may be it. The server's local end has many sockets, which says nothing.
     if (peer == End::server) return PeerView::absent;
-    const auto held = may_be_translated(*path.end, socket.tuple.remote);
+    const auto held = may_be_translated(*path.end, path.packets.remote, socket.tuple);
     if (!held) return PeerView::out_of_sight;
     return *held ? PeerView::maybe_translated : PeerView::absent;
 }
 
-std::optional<bool> SecondLook::may_be_translated(NetnsId netns, const Endpoint& local) {
+std::optional<bool> SecondLook::may_be_translated(NetnsId netns, const Endpoint& local,
+                                                  const Tuple& server_tuple) {
     const auto peers = witness_.peers_of_local_end(netns, local);
     if (!peers) return std::nullopt;
     // A client uses a port again for another server. Where the packets of that socket are seen to
-    // end at the address that they are sent to, it is a connection of its own.
+    // end elsewhere, it is a connection of its own.
     return std::ranges::any_of(*peers, [&](const Endpoint& peer) {
-        if (!paths_.owns(netns, peer.address) && paths_.owners(peer.address).empty()) return true;
-        const Path& path = paths_.find(netns, peer.address);
-        return !path.end || path.translation != Translation::none;
+        const Tuple packets{local, peer};
+        if (!paths_.owns(netns, peer.address) && paths_.owners(peer.address).empty() &&
+            !paths_.rewritten(packets))
+            return true;
+        const Path path = paths_.follow(netns, packets);
+        return !path.end || path.translation != Translation::none ||
+               path.packets.mirrored() == server_tuple;
     });
 }
 
@@ -152,7 +171,7 @@ SecondLook::Fate SecondLook::look_at_server_side(Draft& draft) {
     if (connection.client_socket == nullptr && established(connection.server_socket) &&
         !draft.facts.accept_queue) {
         draft.facts.peer =
-            look_at_peer(*connection.server_socket, End::client, connection.client_socket);
+            look_at_peer(draft, *connection.server_socket, End::client, connection.client_socket);
     }
     look_at_listing(draft);
     const Fate fate = look_at_own(draft, connection.server_socket);
@@ -176,25 +195,44 @@ void SecondLook::look_at_snapshots(Draft& draft) {
     draft.facts.peer = answer.view;
 }
 
+// The list speaks for those whom the server sees as it sees us: the program's own connection has
+// shown what happens to addresses beyond what is in sight.
+bool SecondLook::leaves_as_ours(const Server& server, const Draft& draft) {
+    const ServerAnswer& answer = server.answer;
+    const Socket& client = *draft.connection.client_socket;
+    if (!server.asked_from || !answer.own_connection || !answer.own_address_seen ||
+        !answer.own_local_seen)
+        return false;
+    const Path its = paths_.follow(client.netns, client.tuple);
+    // Rules that could have rewritten this one and not ours, and no entry that tells.
+    if (its.translation == Translation::tracked || its.translation == Translation::possible)
+        return false;
+    if (!its.translated && client.netns == *server.asked_from)
+        return untranslated(server) && client.tuple.remote == server.endpoint;
+    const Path ours = paths_.follow(*server.asked_from, *answer.own_connection);
+    return its.translation == Translation::none && ours.translation == Translation::none &&
+           ours.exit && its.exit && ours.exit->netns == its.exit->netns &&
+           ours.exit->interface == its.exit->interface &&
+           ours.packets.local.address == its.packets.local.address &&
+           ours.packets.remote == its.packets.remote &&
+           *answer.own_address_seen == ours.packets.local &&
+           *answer.own_local_seen == ours.packets.remote;
+}
+
+// Before 6.2 a server does not tell which of its addresses it was reached by (laddr), so that one
+// of several behind that address cannot be excluded; and two servers behind one address keep two
+// lists.
 bool SecondLook::listing_proves_absence(const Draft& draft) {
     const Server& server = sample_.servers[draft.connection.server];
-    const Socket& client = *draft.connection.client_socket;
-    // The list speaks for our own namespace's connections: there the program's own connection has
-    // shown that the server sees addresses as they are. Two servers behind one address keep two
-    // lists.
-    // Before 6.2 a server does not tell which of its addresses it was reached by (laddr), so that
-    // one of several behind that address cannot be excluded.
-    if (server.listening.empty() && server.asked_from == client.netns && untranslated(server) &&
-        server.answer.own_local_seen && client.tuple.remote == server.endpoint)
-        return witness_.same_server_again(draft.connection.server);
-    return false;
+    return server.listening.empty() && leaves_as_ours(server, draft) &&
+           witness_.same_server_again(draft.connection.server);
 }
 
 SecondLook::Fate SecondLook::look_at_client_side(Draft& draft) {
     Connection& connection = draft.connection;
     const Socket first = *connection.client_socket;
     if (!established(&first)) return look_at_own(draft, connection.client_socket);
-    draft.facts.peer = look_at_peer(first, End::server, connection.server_socket);
+    draft.facts.peer = look_at_peer(draft, first, End::server, connection.server_socket);
     look_at_listing(draft);
     const Fate fate = look_at_own(draft, connection.client_socket);
     if (fate == Fate::drop) return fate;
@@ -202,8 +240,9 @@ SecondLook::Fate SecondLook::look_at_client_side(Draft& draft) {
         return Fate::keep;
 
     // A list names clients by their address: where several have it, it may mean another.
-    const bool meant = paths_.owners(first.tuple.local.address).size() <= 1 ||
-                       sample_.servers[connection.server].asked_from == first.netns;
+    const bool meant =
+        paths_.owners(connection.client_end.address).size() <= 1 ||
+        (!draft.facts.translated && sample_.servers[connection.server].asked_from == first.netns);
     if (draft.facts.listed && *draft.facts.listed) {
         if (!meant) return Fate::keep;
         draft.facts.peer = PeerView::present;
@@ -253,14 +292,26 @@ SecondLook::Fate SecondLook::look_at_row(Draft& draft) {
         return Fate::keep;
     }
     const NetnsId here = *server.asked_from;
-    const Tuple tuple{connection.client_end, server.endpoint};
-    const Witness::Look look = witness_.look(here, tuple);
+    // Its packets come from where we connect to, unless a translator in sight turns that into what
+    // the server tells.
+    Path path = paths_.follow(here, {server.endpoint, connection.client_end});
+    if (!path.translated && connection.row->local_address) {
+        Path other = paths_.follow(here, {*connection.row->local_address, connection.client_end});
+        if (other.translated) path = std::move(other);
+    }
+    const NetnsId place = path.end.value_or(here);
+    const Tuple tuple = path.packets.mirrored();
+    const Witness::Look look = witness_.look(place, tuple);
     const auto listed =
         look.socket ? std::nullopt : witness_.listed(connection.server, connection.client_end);
     if (listed && !*listed) return Fate::drop;
+    if (path.translated) {
+        draft.facts.translated = true;
+        connection.client_tuple = tuple;
+    }
     // Once more behind the list: the row may be of a connection that has come since, from the same
     // port.
-    const Witness::Look after = look.socket ? look : witness_.look(here, tuple);
+    const Witness::Look after = look.socket ? look : witness_.look(place, tuple);
     if (after.socket) {
         found_.push_back(*after.socket);
         connection.client_socket = &found_.back();
@@ -271,14 +322,14 @@ SecondLook::Fate SecondLook::look_at_row(Draft& draft) {
     // The server's own way back to that address is not in sight. It is proven only for the address
     // that our own connection came from, which got its answers here.
     const bool proven =
-        after.known && listed && untranslated(server) &&
+        path.end && after.known && listed && untranslated(server) &&
         server.answer.own_connection->local.address == connection.client_end.address &&
         paths_.owners(connection.client_end.address).size() == 1;
-    const Namespace* place = paths_.get(here);
-    const auto held = may_be_translated(here, connection.client_end);
-    if (!proven || place == nullptr || !place->complete || !held) return Fate::keep;
-    const bool translated = place->translation != Translation::none || *held ||
-                            std::ranges::any_of(place->links, &Link::programmed);
+    const Namespace* end = paths_.get(place);
+    const auto held = may_be_translated(place, tuple.local, path.packets);
+    if (!proven || end == nullptr || !end->complete || !held) return Fate::keep;
+    const bool translated = path.translation != Translation::none || *held ||
+                            std::ranges::any_of(end->links, &Link::programmed);
     draft.facts.peer = translated ? PeerView::maybe_translated : PeerView::absent;
     return Fate::keep;
 }
@@ -330,6 +381,14 @@ void SecondLook::merge(std::vector<Draft>& drafts, const std::vector<std::size_t
             const Draft& left = drafts[other_kept ? at : found->second];
             if (kept.connection.row == nullptr) kept.connection.row = left.connection.row;
             if (left.facts.listed && *left.facts.listed) kept.facts.listed = true;
+            if (left.facts.peer == PeerView::present && kept.facts.peer != PeerView::present) {
+                kept.facts.peer = PeerView::present;  // seen is seen
+                kept.facts.known_by_listing = left.facts.known_by_listing;
+            }
+            if (!kept.connection.client_tuple) {
+                kept.connection.client_tuple = left.connection.client_tuple;
+                kept.facts.translated |= left.facts.translated;
+            }
             if (left.facts.accept_queue && kept.connection.server_socket != nullptr &&
                 kept.connection.server_socket->inode == 0)
                 kept.facts.accept_queue = true;

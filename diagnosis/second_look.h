@@ -34,14 +34,18 @@ class SecondLook {
     // cannot be known; else `held` points to what it is now.
     Fate look_at_own(Draft& draft, const Socket*& held);
     // Whether `socket`'s peer is in the namespace that packets to it end in; sets `peer_socket`
-    // when it is.
-    PeerView look_at_peer(const Socket& socket, End peer, const Socket*& peer_socket);
-    // Whether a socket of `netns` with this local end may be the other end of the connection after
+    // when it is, and what connection tracking tells of the client's own addresses.
+    PeerView look_at_peer(Draft& draft, const Socket& socket, End peer, const Socket*& peer_socket);
+    // Whether a socket of `netns` with this local end may be the other end of `server_tuple` after
     // all, translated out of sight. std::nullopt: not known.
-    std::optional<bool> may_be_translated(NetnsId netns, const Endpoint& local);
+    std::optional<bool> may_be_translated(NetnsId netns, const Endpoint& local,
+                                          const Tuple& server_tuple);
     void look_at_listing(Draft& draft);
     // Whether the server's client list proves that it lacks the client's socket.
     [[nodiscard]] bool listing_proves_absence(const Draft& draft);
+    // Whether the client's packets leave sight as our own to the server did, and nothing else can
+    // happen to them before.
+    [[nodiscard]] bool leaves_as_ours(const Server& server, const Draft& draft);
     // Whoever is out of sight may be in a snapshot. The draft's own socket has just been read
     // again.
     void look_at_snapshots(Draft& draft);

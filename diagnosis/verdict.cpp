@@ -109,6 +109,7 @@ void judge(Connection& connection, const Facts& facts, const Policy& policy,
     const Socket* judged = server != nullptr ? server : client;
 
     connection.evidence.clear();
+    if (facts.translated) connection.evidence.push_back(Evidence::nat_translated);
     const Socket* told = judged != nullptr                     ? judged
                          : connection.server_socket != nullptr ? connection.server_socket
                                                                : connection.client_socket;

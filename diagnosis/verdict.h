@@ -21,6 +21,7 @@ struct Facts {
     // In the server's complete client list; absent: there is none.
     std::optional<bool> listed = std::nullopt;
     bool known_by_listing = false;  // `peer` comes from the server's list, not from its kernel
+    bool translated = false;        // connection tracking on the way has it under other addresses
 };
 
 // Fills verdict, evidence, keepalive, last_heard_ms and kernel_gives_up_in_s of `connection`, whose

@@ -37,7 +37,7 @@ TimeoutCandidate judge_timeout(const std::vector<Client>& clients, std::int64_t 
         }
         const Connection& connection = *client.connection;
         const auto verdict = static_cast<std::size_t>(connection.verdict);
-        TimedOut& part = whose[{connection.group, connection.client_end.address.text()}];
+        TimedOut& part = whose[{connection.group, connection.own_client_end().address.text()}];
         for (VerdictCounts* counts : {&candidate.verdict, &part.verdict}) ++(*counts)[verdict];
         ++candidate.closes;
         ++part.closes;

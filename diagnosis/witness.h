@@ -35,6 +35,14 @@ class Witness {
     };
     virtual Look look(NetnsId netns, const Tuple& tuple) = 0;
 
+    struct Tracking {
+        bool known = false;  // false: the table could not be asked
+        std::optional<TrackedConnection> entry;
+    };
+    // The entry of the namespace's connection tracking for packets with these addresses (`local` is
+    // their source), whichever of its two directions they go.
+    virtual Tracking tracked(NetnsId netns, const Tuple& packets) = 0;
+
     // The other ends of all living sockets of the namespace that have this local end: of one of
     // them a translator on the way may have changed only the other end. std::nullopt: not known.
     virtual std::optional<std::vector<Endpoint>> peers_of_local_end(NetnsId netns,

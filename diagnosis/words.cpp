@@ -48,6 +48,8 @@ std::string_view word(Evidence evidence) {
             return "server-not-listing";
         case Evidence::accept_queue:
             return "accept-queue";
+        case Evidence::nat_translated:
+            return "nat-translated";
         case Evidence::nat_suspected:
             return "nat-suspected";
         case Evidence::peer_out_of_sight:
@@ -168,6 +170,8 @@ std::string_view word(Translation translation) {
     switch (translation) {
         case Translation::none:
             return "none";
+        case Translation::tracked:
+            return "tracked";
         case Translation::possible:
             return "possible";
         case Translation::unknown:

@@ -2,7 +2,9 @@
 // connections a translator there rewrites, with what each side of them sees.
 #pragma once
 
+#include <expected>
 #include <functional>
+#include <memory>
 #include <optional>
 
 #include "diagnosis/records.h"
@@ -17,5 +19,25 @@ namespace connleak::netlink {
 // modules. Needs CAP_NET_ADMIN (EPERM). What came before an Error has been handed over.
 std::optional<Error> read_tracked_connections(
     const Netns& netns, const std::function<void(const TrackedConnection&)>& take);
+
+// One netlink socket that was opened in the namespace, for questions about single connections.
+class TrackingTable {
+  public:
+    static std::expected<TrackingTable, Error> open(const Netns& netns);
+    TrackingTable(TrackingTable&&) noexcept;
+    TrackingTable& operator=(TrackingTable&&) noexcept;
+    ~TrackingTable();
+
+    // The entry that packets with these addresses (`local` is their source) belong to, whichever of
+    // its two directions they go (nf_conntrack_find_get()); std::nullopt: there is none outside of
+    // zones. Needs CAP_NET_ADMIN.
+    [[nodiscard]] std::expected<std::optional<TrackedConnection>, Error> lookup(
+        const Tuple& packets);
+
+  private:
+    struct Impl;
+    explicit TrackingTable(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
 
 }  // namespace connleak::netlink

@@ -52,6 +52,9 @@ std::optional<TrackedConnection> decode_tracked_connection(std::span<const std::
     const auto reply = decode_tuple(find_attribute(attributes, CTA_TUPLE_REPLY));
     if (!original || !reply) return std::nullopt;
     TrackedConnection result{.netns = netns, .original = *original, .reply = *reply, .status = 0};
+    for (const std::uint16_t side : {CTA_TUPLE_ORIG, CTA_TUPLE_REPLY})
+        result.zoned |= !find_attribute(find_attribute(attributes, side), CTA_TUPLE_ZONE).empty();
+    result.zoned |= !find_attribute(attributes, CTA_ZONE).empty();
     const Bytes status = find_attribute(attributes, CTA_STATUS);
     if (status.size() == sizeof(std::uint32_t)) result.status = load_big_endian(status);
     return result;

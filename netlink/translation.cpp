@@ -22,6 +22,10 @@ namespace connleak::netlink {
 
 namespace {
 
+TranslationFinding tracked(std::string reason) {
+    return {Translation::tracked, std::move(reason)};
+}
+
 TranslationFinding possible(std::string reason) {
     return {Translation::possible, std::move(reason)};
 }
@@ -41,36 +45,40 @@ std::uint16_t message_type(unsigned subsystem, unsigned message) {
     return static_cast<std::uint16_t>(subsystem << 8U | message);
 }
 
-TranslationFinding look_at_nftables(Channel& channel) {
+// `evades`: what takes packets out of connection tracking, "" for nothing.
+TranslationFinding look_at_nftables(Channel& channel, std::string& evades) {
     Request request(message_type(NFNL_SUBSYS_NFTABLES, NFT_MSG_GETRULE), NLM_F_DUMP);
     request.put_header(nfgenmsg{});  // family 0: all of them
-    std::optional<std::string> found;
+    TranslationFinding worst;
     const int failure = channel.ask_again_when_changed(
-        request, [&] { found.reset(); },
+        request, [&] { worst = {}, evades.clear(); },
         [&](std::uint16_t, Bytes payload) {
-            if (!found) found = find_translation_in_rule(payload);
+            const RuleFinding rule = look_at_rule(payload);
+            if (rule.evades_tracking) evades = rule.name;
+            if (rule.translation > worst.translation) worst = {rule.translation, rule.name};
         });
-    if (found) return possible(*found);
-    if (failure != 0 && !is_absent(failure)) return unknown("nftables", failure);
-    return {};
+    if (failure != 0 && !is_absent(failure) && worst.translation < Translation::unknown)
+        return unknown("nftables", failure);
+    return worst;
 }
 
 // iptables-legacy: the tables that the namespace has, a name to a line. What is in them is not
-// looked at.
-TranslationFinding look_at_legacy_tables(const char* path, const char* program,
-                                         bool mangle_counts) {
+// looked at. Only in the table raw can packets be taken out of connection tracking.
+TranslationFinding look_at_legacy_tables(const char* path, const char* program, bool mangle_counts,
+                                         std::string& evades) {
     const auto names = read_proc_file(path);
     if (!names) {
         if (names.error() == ENOENT) return {};
         return unknown(fmt::format("{}'s tables", program), names.error());
     }
     const std::string lines = "\n" + *names;
-    if (lines.find("\nnat\n") != std::string::npos)
-        return possible(fmt::format("{} table nat", program));
+    const auto has = [&](const char* table) {
+        return lines.find(fmt::format("\n{}\n", table)) != std::string::npos;
+    };
+    if (has("raw")) evades = fmt::format("{} table raw", program);
     // NPTv6 (SNPT, DNPT) lives in ip6tables' mangle table.
-    if (mangle_counts && lines.find("\nmangle\n") != std::string::npos)
-        return possible(fmt::format("{} table mangle", program));
-    return {};
+    if (mangle_counts && has("mangle")) return possible(fmt::format("{} table mangle", program));
+    return has("nat") ? tracked(fmt::format("{} table nat", program)) : TranslationFinding();
 }
 
 // Three lines of heading, then services and their servers (ip_vs_info_seq_show()).
@@ -103,44 +111,42 @@ TranslationFinding look_at_mappings(Channel& channel) {
             find_attribute(after_header(payload, sizeof(nfgenmsg)), CTA_STATUS));
         if ((status & wanted) != 0) found = true;
     });
-    if (found) return possible("connection tracking holds translated connections");
+    if (found) return tracked("connection tracking holds translated connections");
     if (failure != 0 && !is_absent(failure)) return unknown("connection tracking", failure);
     return {};
 }
 
-// The strongest finding counts; among equals the first.
-void take_stronger(TranslationFinding& best, TranslationFinding found) {
-    const auto weight = [](Translation translation) {
-        return translation == Translation::possible  ? 2
-               : translation == Translation::unknown ? 1
-                                                     : 0;
-    };
-    if (weight(found.translation) > weight(best.translation)) best = std::move(found);
+// The worst finding counts; among equals the first.
+void take_worse(TranslationFinding& worst, TranslationFinding found) {
+    if (found.translation > worst.translation) worst = std::move(found);
 }
 
 }  // namespace
 
 TranslationFinding look_for_translation() {
-    TranslationFinding best;
+    TranslationFinding worst;
+    std::string evades;
     auto channel = Channel::open_here(NETLINK_NETFILTER);
     if (channel)
-        take_stronger(best, look_at_nftables(*channel));
+        take_worse(worst, look_at_nftables(*channel, evades));
     else if (!is_absent(channel.error().code))
-        take_stronger(best, unknown("nftables", channel.error().code));
+        take_worse(worst, unknown("nftables", channel.error().code));
 
     // Where /proc is not mounted, or is another process namespace's, absent files prove nothing.
     if (access("/proc/thread-self/net/dev", R_OK) != 0) {
-        take_stronger(best, unknown("/proc/thread-self/net", errno));
-        return best;
+        take_worse(worst, unknown("/proc/thread-self/net", errno));
+        return worst;
     }
-    take_stronger(
-        best, look_at_legacy_tables("/proc/thread-self/net/ip_tables_names", "iptables", false));
-    take_stronger(
-        best, look_at_legacy_tables("/proc/thread-self/net/ip6_tables_names", "ip6tables", true));
-    take_stronger(best, look_at_ipvs());
-    if (channel && best.translation == Translation::none)
-        take_stronger(best, look_at_mappings(*channel));
-    return best;
+    take_worse(worst, look_at_legacy_tables("/proc/thread-self/net/ip_tables_names", "iptables",
+                                            false, evades));
+    take_worse(worst, look_at_legacy_tables("/proc/thread-self/net/ip6_tables_names", "ip6tables",
+                                            true, evades));
+    take_worse(worst, look_at_ipvs());
+    if (channel && worst.translation == Translation::none)
+        take_worse(worst, look_at_mappings(*channel));
+    if (worst.translation == Translation::tracked && !evades.empty())
+        return possible(fmt::format("{}, and {}", worst.reason, evades));
+    return worst;
 }
 
 BridgeNetfilter look_for_bridge_netfilter() {

@@ -11,8 +11,9 @@ Json outcome(const std::optional<Outcome>& value) {
 
 Json action(const Action& value) {
     const Connection& connection = *value.connection;
-    Json client = {{"address", json_address(connection.client_end.address)},
-                   {"port", json_port(connection.client_end)}};
+    Json client = {{"address", json_address(connection.own_client_end().address)},
+                   {"port", json_port(connection.own_client_end())},
+                   {"seen_as", json_if_other(connection.client_end, connection.own_client_end())}};
     if (!connection.client_path.empty()) client = {{"path", connection.client_path}};
     return {{"server",
              {{"address", json_address(connection.server_end.address)},

@@ -41,7 +41,8 @@ std::vector<Part> parts_of(const Plan& plan, std::size_t server) {
     for (const Action& action : plan.actions) {
         const Connection& connection = *action.connection;
         if (connection.server != server || !action.planned) continue;
-        Part& part = parts[{connection.client_end.address.text(), connection.group, action.method}];
+        Part& part =
+            parts[{connection.own_client_end().address.text(), connection.group, action.method}];
         const std::int64_t silent = silent_ms(connection);
         part.least_ms = part.count == 0 ? silent : std::min(part.least_ms, silent);
         part.most_ms = std::max(part.most_ms, silent);

@@ -69,7 +69,7 @@ std::vector<Others> others_of(const Report& report, std::size_t server) {
             hidden.add(connection);
         } else {
             const std::string name = connection.client_path.empty()
-                                         ? connection.client_end.address.text()
+                                         ? connection.own_client_end().address.text()
                                          : printable("unix:" + connection.client_path);
             hosts[name].add(connection);
         }
@@ -100,7 +100,7 @@ std::string client_text(const Connection& connection) {
     constexpr std::size_t widest = 47;  // of an IPv6 address and a port
     if (!connection.client_path.empty())
         return fit(printable("unix:" + connection.client_path), widest);
-    return connection.client_end.text();
+    return connection.own_client_end().text();
 }
 
 // The server's side, or the client's where that is the one that tells.

@@ -56,6 +56,11 @@ Json json_port(const Endpoint& end) {
     return end.address.family() == Family::none ? Json(nullptr) : Json(end.port);
 }
 
+Json json_if_other(const Endpoint& end, const Endpoint& than) {
+    if (end == than) return nullptr;
+    return {{"address", json_address(end.address)}, {"port", json_port(end)}};
+}
+
 Json server_key(const Server& server) {
     return {{"address", json_address(server.endpoint.address)},
             {"port", json_port(server.endpoint)}};
@@ -141,14 +146,16 @@ Json json_connection(const Sample& sample, const Connection& value) {
     const Server& its = sample.servers[value.server];
     Json server_netns =
         value.server_socket != nullptr ? netns_of(value.server_socket) : maybe(its.netns);
-    Json client = {{"address", json_address(value.client_end.address)},
-                   {"port", json_port(value.client_end)},
+    Json client = {{"address", json_address(value.own_client_end().address)},
+                   {"port", json_port(value.own_client_end())},
+                   {"seen_as", json_if_other(value.client_end, value.own_client_end())},
                    {"netns", netns_of(value.client_socket)},
                    {"peer_host", host_of(value.client_socket)}};
     if (!value.client_path.empty()) client = {{"path", value.client_path}};
     return {{"server",
              {{"address", json_address(value.server_end.address)},
               {"port", json_port(value.server_end)},
+              {"dialled", json_if_other(value.dialled_end(), value.server_end)},
               {"netns", std::move(server_netns)},
               {"peer_host", host_of(value.server_socket)}}},
             {"client", std::move(client)},

@@ -15,6 +15,8 @@ Json json_cost(const Head& head, const Sample& sample);
 void add_head(Document& document, const Head& head, const Sample& sample);
 
 Json json_port(const Endpoint& end);
+// null when it is the same as `than`.
+Json json_if_other(const Endpoint& end, const Endpoint& than);
 
 // By which other objects name a server: {"address": …, "port": …}.
 Json server_key(const Server& server);

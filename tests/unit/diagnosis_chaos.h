@@ -69,6 +69,7 @@ class Chaos : public World {
     struct Way {
         Tuple client;
         Tuple server;
+        std::vector<TrackedConnection> entries;  // of those on the way that keep a table
     };
     struct Service {
         std::size_t server = 0;
@@ -109,9 +110,9 @@ class Chaos : public World {
             }
         }
         sites_.push_back(site);
+        maybe_translate(site.router, 40);
         if (!perfect_) {
             for (const Host& each : site.hosts) maybe_translate(each.id, 10);
-            maybe_translate(site.router, 40);
             for (const Device& bridge : site.lans) {
                 if (!coin(10)) continue;
                 maybe_translate(bridge.netns, 100);
@@ -131,7 +132,9 @@ class Chaos : public World {
 
     void maybe_translate(NetnsId where, int percent) {
         if (!coin(percent)) return;
-        at(where).translation = coin(70) ? Translation::possible : Translation::unknown;
+        at(where).translation = perfect_ || coin(60) ? Translation::tracked
+                                : coin(70)           ? Translation::possible
+                                                     : Translation::unknown;
         translators_.insert(where);
     }
     // What ARP has learnt is the truth, where it has learnt anything.
@@ -204,7 +207,7 @@ class Chaos : public World {
                 made.server = remote_redis(hosts[asker].id, made.name.text());
                 const auto own = way(made, asker, 59'999);
                 ServerAnswer& told = answer(made.server);
-                if (own) {
+                if (own && track(*own)) {
                     told.own_connection = own->client;
                     told.own_address_seen = own->server.remote;
                     told.own_local_seen = own->server.local;
@@ -223,32 +226,60 @@ class Chaos : public World {
         const Site& site = sites_[service.site];
         const Host& client = site.hosts[from];
         const Host& server = site.hosts[service.host];
-        Way made{{{client.address.address, port}, service.name}, {}};
-        made.server = made.client.mirrored();
         std::vector<NetnsId> on_the_way{client.id, client.bridge.netns};
         const bool routed = client.bridge.netns != server.bridge.netns;
         if (routed) on_the_way.insert(on_the_way.end(), {site.router, server.bridge.netns});
         on_the_way.push_back(server.id);
         const bool inside = client.id == server.id;  // no device is crossed
         if (inside) on_the_way = {client.id};
-        for (const NetnsId place : on_the_way) {
-            if (!translators_.contains(place) && (inside || !programmed_.contains(place))) continue;
-            // A translator treats all connections of one host to one service alike.
+        std::erase_if(on_the_way, [&](NetnsId place) {
+            return !translators_.contains(place) && (inside || !programmed_.contains(place));
+        });
+        // A translator treats all connections of one host to one service alike.
+        const auto habit = [&](NetnsId place) {
             const auto [found, first] = habits_.try_emplace({place, client.id, server.id});
             if (first) found->second = {coin(50), coin(30)};
-            const auto& [source, destination] = found->second;
-            if (source) {
-                made.server.remote.port = std::uint16_t(30'000 + roll(5));
+            return found->second;
+        };
+        Way made;
+        made.client = {{client.address.address, port}, service.name};
+        const auto to =
+            std::ranges::find_if(on_the_way, [&](NetnsId place) { return habit(place).second; });
+        if (to != on_the_way.end()) made.client.remote = {addr("192.0.2.1"), service.name.port};
+        Tuple packets = made.client;
+        for (const NetnsId place : on_the_way) {
+            const Tuple before = packets;
+            if (to != on_the_way.end() && place == *to) packets.remote = service.name;
+            if (habit(place).first) {
+                packets.local.port = std::uint16_t(30'000 + (perfect_ ? ports_ : roll(5)));
                 if (place == site.router)
-                    made.server.remote.address = at(place).addresses[coin(50) ? 2 : 3].address;
+                    packets.local.address = at(place).addresses[coin(50) ? 2 : 3].address;
                 else if (coin(30) && place == server.bridge.netns)
-                    made.server.remote.address = addr(pool);  // the bridge hands the answers back
+                    packets.local.address = addr(pool);  // the bridge hands the answers back
             }
-            if (destination) made.client.remote = {addr("192.0.2.1"), service.name.port};
+            if (at(place).translation == Translation::tracked)
+                made.entries.push_back({place, before, packets.mirrored(), 0, false});
         }
+        made.server = packets.mirrored();
         // Something that nobody knows of, which changes only where the client goes.
         if (!perfect_ && coin(4)) made.client.remote = {addr("192.0.2.1"), service.name.port};
         return made;
+    }
+    // An entry expires while its connection lives, and one that is there is not in every reading.
+    // False where two connections would have the same entry: the kernel makes one of them then.
+    bool track(const Way& way) {
+        for (const TrackedConnection& each : way.entries)
+            for (const TrackedConnection& other : entries)
+                for (const Tuple& tuple : {each.original, each.reply})
+                    if (other.netns == each.netns &&
+                        (other.original == tuple || other.reply == tuple))
+                        return false;
+        for (const TrackedConnection& each : way.entries) {
+            if (!perfect_ && coin(15)) continue;
+            entries.push_back(each);
+            if (each.translated() && (perfect_ || coin(85))) sample.tracked.push_back(each);
+        }
+        return true;
     }
     // The tables of this host's namespace do not tell where its packets really go.
     bool goes_elsewhere(const Host& from, const Host& to) {
@@ -266,6 +297,7 @@ class Chaos : public World {
         const auto made = way(service, from, port);
         if (!made || now.contains({client, made->client}) || now.contains({server, made->server}))
             return;
+        if (!track(*made)) return;
         const std::uint32_t quiet = coin(50) ? quiet_ms : std::uint32_t(roll(1000));
         const bool bound = !perfect_ && coin(4);  // to a VRF, in which the addresses mean others
         const auto put = [&](NetnsId where, const Tuple& tuple, std::int32_t pid) {
@@ -293,7 +325,9 @@ class Chaos : public World {
             const Host& there = site.hosts[service.host];
             // To a server out of sight one address is one host: its list knows nothing else.
             const bool in_sight = sample.servers[service.server].netns.has_value();
-            if (in_sight && (bound || goes_elsewhere(there, here)))
+            // The router's own address is on the server's link.
+            const bool masked = made->server.remote.address != here.address.address;
+            if (in_sight && (bound || (!masked && goes_elsewhere(there, here))))
                 lose(client, made->client);
             else if (in_sight && goes_elsewhere(here, there))
                 lose(server, made->server);

@@ -13,7 +13,7 @@ using test::World;
 
 // "web" or "?", then what may translate.
 std::string way(World& world, NetnsId from, std::string_view to) {
-    PathFinder paths(world.sample.namespaces, world);
+    PathFinder paths(world.sample, world);
     const Path path = paths.find(from, addr(to));
     std::string text = path.end ? world.at(*path.end).name : "? " + path.reason;
     if (path.translation != Translation::none)
@@ -173,9 +173,11 @@ struct Routed {
 TEST(Path, ARouter) {
     Routed net;
     EXPECT_EQ(way(net.world, net.a, "10.0.2.2"), "b");
-    PathFinder paths(net.world.sample.namespaces, net.world);
-    EXPECT_EQ(paths.find(net.a, addr("10.0.2.2")).visited,
-              (std::vector<NetnsId>{net.a, net.router, net.b}));
+    PathFinder paths(net.world.sample, net.world);
+    std::vector<NetnsId> visited;
+    for (const Path::Stop& stop : paths.find(net.a, addr("10.0.2.2")).visited)
+        visited.push_back(stop.netns);
+    EXPECT_EQ(visited, (std::vector<NetnsId>{net.a, net.router, net.b}));
     EXPECT_EQ(paths.find(net.a, addr("10.0.2.2")).interface, 2U);
     net.world.at(net.router).translation = Translation::unknown;
     EXPECT_EQ(way(net.world, net.a, "10.0.2.2"), "b maybe translated");
@@ -205,7 +207,7 @@ TEST(Path, LoopsEnd) {
     Routed net;
     net.world.default_route[net.router] = {false, true, 2, addr("10.0.1.2")};
     EXPECT_EQ(way(net.world, net.a, "192.0.2.1"), "? the way to 192.0.2.1 leads out of sight");
-    PathFinder paths(net.world.sample.namespaces, net.world);
+    PathFinder paths(net.world.sample, net.world);
     EXPECT_EQ(paths.find(net.a, addr("192.0.2.1")).visited.size(), 8U);
 }
 

@@ -68,7 +68,8 @@ class World : public Witness {
     std::map<std::pair<NetnsId, Tuple>, Socket> now;
     std::map<std::size_t, std::optional<std::set<Endpoint>>> lists;  // the second CLIENT LIST
     bool same_server = true;
-    std::set<NetnsId> unreadable;  // whose socket tables cannot be asked a second time
+    std::vector<TrackedConnection> entries;  // of connection tracking, at the second look
+    std::set<NetnsId> unreadable;            // whose socket tables cannot be asked a second time
     std::map<std::tuple<NetnsId, std::uint32_t, Address>, std::vector<std::uint8_t>> neighbours;
     std::map<std::pair<NetnsId, Address>, std::optional<Hop>> routes;  // instead of the usual
     std::map<NetnsId, Hop> default_route;
@@ -311,6 +312,13 @@ class World : public Witness {
         const auto found = now.find({where, tuple});
         if (found == now.end()) return {.known = true, .socket = std::nullopt};
         return {.known = true, .socket = found->second};
+    }
+    Tracking tracked(NetnsId where, const Tuple& packets) override {
+        if (unreadable.contains(where)) return {};
+        for (const TrackedConnection& each : entries)
+            if (each.netns == where && (each.original == packets || each.reply == packets))
+                return {.known = true, .entry = each};
+        return {.known = true, .entry = std::nullopt};
     }
     std::optional<std::vector<Endpoint>> peers_of_local_end(NetnsId where,
                                                             const Endpoint& local) override {

@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "diagnosis/report.h"
 #include "netlink/attributes.h"
 #include "netlink/bytecode.h"
 #include "netlink/nftables.h"
@@ -313,8 +314,11 @@ std::string in_rule(std::initializer_list<Buffer> expressions) {
                                 attribute(NFTA_RULE_CHAIN, text_bytes("POSTROUTING")),
                                 attribute(NFTA_RULE_EXPRESSIONS, joined(expressions))});
     for (std::size_t size = 0; size < rule.size(); ++size)  // cut off anywhere, without a crash
-        (void)find_translation_in_rule(Bytes(rule).first(size));
-    return find_translation_in_rule(rule).value_or("");
+        (void)look_at_rule(Bytes(rule).first(size));
+    const RuleFinding found = look_at_rule(rule);
+    std::string text = found.name.empty() ? "" : found.name.substr(found.name.find('('));
+    if (found.translation != Translation::none) text += ' ' + std::string(word(found.translation));
+    return found.evades_tracking ? text + " evades" : text;
 }
 
 Buffer target(std::string_view name) {
@@ -326,24 +330,48 @@ TEST(NftablesDecoder, FindsWhatTranslates) {
         joined({expression("meta"), expression("cmp"), expression("counter"),
                 expression("payload", attribute(NFTA_PAYLOAD_DREG, as_bytes(1U)))});
     EXPECT_EQ(in_rule({harmless, expression("immediate")}), "");
-    for (const char* name : {"nat", "masq", "redir", "tproxy", "fwd", "synproxy", "queue"})
-        EXPECT_EQ(in_rule({harmless, expression(name)}),
-                  std::string("nft chain ip nat POSTROUTING (") + name + ")");
+    for (const std::string name : {"nat", "masq", "redir"})
+        EXPECT_EQ(in_rule({harmless, expression(name)}), '(' + name + ") tracked");
+    for (const std::string name : {"tproxy", "fwd", "synproxy", "queue"})
+        EXPECT_EQ(in_rule({harmless, expression(name)}), '(' + name + ") possible");
     EXPECT_EQ(in_rule({expression("payload", attribute(NFTA_PAYLOAD_SREG, as_bytes(1U)))}),
-              "nft chain ip nat POSTROUTING (payload write)");
+              "(payload write) possible");
     EXPECT_EQ(in_rule({expression("objref", attribute(NFTA_OBJREF_IMM_TYPE, {0, 0, 0, 1}))}), "");
     EXPECT_EQ(in_rule({expression("objref", attribute(NFTA_OBJREF_IMM_TYPE, {0, 0, 0, 9}))}),
-              "nft chain ip nat POSTROUTING (synproxy)");
+              "(synproxy) possible");
     EXPECT_EQ(in_rule({}), "");
+    // The worst of a rule.
+    EXPECT_EQ(in_rule({expression("masq"), expression("fwd")}), "(fwd) possible");
+    EXPECT_EQ(in_rule({expression("fwd"), expression("masq")}), "(fwd) possible");
+    const nfgenmsg header{.nfgen_family = NFPROTO_INET, .version = 0, .res_id = 0};
+    const Buffer rule = joined({as_bytes(header), attribute(NFTA_RULE_TABLE, text_bytes("shop")),
+                                attribute(NFTA_RULE_CHAIN, text_bytes("out")),
+                                attribute(NFTA_RULE_EXPRESSIONS, expression("masq"))});
+    EXPECT_EQ(look_at_rule(rule).name, "nft chain inet shop out (masq)");
+}
+
+TEST(NftablesDecoder, FindsWhatEvadesConnectionTracking) {
+    const auto ct = [](std::uint8_t key, bool writes) {
+        return expression("ct",
+                          joined({attribute(NFTA_CT_KEY, {0, 0, 0, key}),
+                                  attribute(writes ? NFTA_CT_SREG : NFTA_CT_DREG, as_bytes(1U))}));
+    };
+    EXPECT_EQ(in_rule({expression("notrack")}), "(notrack) evades");
+    EXPECT_EQ(in_rule({ct(NFT_CT_ZONE, true)}), "(ct zone) evades");
+    EXPECT_EQ(in_rule({ct(NFT_CT_ZONE, false)}), "");
+    EXPECT_EQ(in_rule({ct(NFT_CT_MARK, true)}), "");
+    EXPECT_EQ(in_rule({expression("notrack"), expression("masq")}), "(masq) tracked evades");
 }
 
 TEST(NftablesDecoder, IptablesTargets) {
-    for (const char* name : {"LOG", "MARK", "TCPMSS", "REJECT", "CT"})
+    for (const char* name : {"LOG", "MARK", "TCPMSS", "REJECT"})
         EXPECT_EQ(in_rule({target(name)}), "");
-    for (const char* name : {"MASQUERADE", "SNAT", "DNAT", "REDIRECT", "NETMAP", "TPROXY", "SNPT",
-                             "NFQUEUE", "SOMETHING-NEW"})
-        EXPECT_EQ(in_rule({target(name)}),
-                  std::string("nft chain ip nat POSTROUTING (") + name + ")");
+    for (const std::string name : {"CT", "NOTRACK"})
+        EXPECT_EQ(in_rule({target(name)}), '(' + name + ") evades");
+    for (const std::string name : {"MASQUERADE", "SNAT", "DNAT", "REDIRECT", "NETMAP"})
+        EXPECT_EQ(in_rule({target(name)}), '(' + name + ") tracked");
+    for (const std::string name : {"TPROXY", "SNPT", "NFQUEUE", "SOMETHING-NEW"})
+        EXPECT_EQ(in_rule({target(name)}), '(' + name + ") possible");
 }
 
 TEST(Bytecode, Shape) {

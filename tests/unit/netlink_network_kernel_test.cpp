@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "diagnosis/report.h"
 #include "netlink/network.h"
 #include "netlink_lab.h"
 
@@ -180,7 +181,7 @@ TEST(KernelNetwork, TranslationByNftables) {
         const Namespace netns = read(all[0], all);
         if (netns.translation == Translation::none) return "none" + netns.translation_reason;
         if (netns.translation == Translation::unknown) return "unknown " + netns.translation_reason;
-        return netns.translation_reason;
+        return netns.translation_reason + ": " + std::string(word(netns.translation));
     };
     EXPECT_EQ(reason(), "none");
     // A chain alone does nothing, and neither does a filter.
@@ -196,11 +197,17 @@ TEST(KernelNetwork, TranslationByNftables) {
         shell(all[0], fmt::format("nft flush chain inet shop {}", chain));
         return with;
     };
-    EXPECT_EQ(with_rule("out", "masquerade"), "nft chain inet shop out (masq)");
+    EXPECT_EQ(with_rule("out", "masquerade"), "nft chain inet shop out (masq): tracked");
     EXPECT_EQ(reason(), "none");
     EXPECT_EQ(with_rule("out", "ip protocol tcp snat ip to 10.0.0.1"),
-              "nft chain inet shop out (nat)");
-    EXPECT_EQ(with_rule("in", "ip daddr set 10.0.0.7"), "nft chain inet shop in (payload write)");
+              "nft chain inet shop out (nat): tracked");
+    EXPECT_EQ(with_rule("in", "ip daddr set 10.0.0.7"),
+              "nft chain inet shop in (payload write): possible");
+    EXPECT_EQ(with_rule("in", "tcp dport 6379 notrack"), "none");
+    shell(all[0], "nft add rule inet shop in tcp dport 6379 notrack");
+    EXPECT_EQ(with_rule("out", "masquerade"),
+              "nft chain inet shop out (masq), and nft chain inet shop in (notrack): possible");
+    shell(all[0], "nft flush chain inet shop in");
     EXPECT_EQ(reason(), "none");
 }
 
@@ -219,7 +226,7 @@ TEST(KernelNetwork, AMappingOutlivesItsRule) {
     EXPECT_NE(local_of(client).address.text(), "10.9.0.77");
     shell(both[0], "nft flush ruleset");
     const Namespace netns = read(both[0], both);
-    EXPECT_EQ(netns.translation, Translation::possible);
+    EXPECT_EQ(netns.translation, Translation::tracked);
     EXPECT_EQ(netns.translation_reason, "connection tracking holds translated connections");
 }
 

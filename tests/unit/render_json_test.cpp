@@ -59,8 +59,8 @@ TEST(Json, MembersOfEveryObject) {
         EXPECT_EQ(keys(connection),
                   "age_s client client_socket evidence group keepalive kernel_gives_up_in_s "
                   "last_heard_ms redis server server_socket verdict");
-        EXPECT_EQ(keys(connection["server"]), "address netns peer_host port");
-        EXPECT_EQ(keys(connection["client"]), "address netns peer_host port");
+        EXPECT_EQ(keys(connection["server"]), "address dialled netns peer_host port");
+        EXPECT_EQ(keys(connection["client"]), "address netns peer_host port seen_as");
         for (const char* side : {"server_socket", "client_socket"}) {
             const json& socket = connection[side];
             if (socket.is_null()) continue;
@@ -192,12 +192,14 @@ TEST(Json, AConnection) {
     const json& connection = report["connections"][0];
     EXPECT_EQ(connection["server"], json({{"address", "2001:db8::1"},
                                           {"port", 6379},
+                                          {"dialled", nullptr},
                                           {"netns", server},
                                           {"peer_host", nullptr}}));
-    EXPECT_EQ(
-        connection["client"],
-        json(
-            {{"address", "2001:db8::2"}, {"port", 40001}, {"netns", web}, {"peer_host", nullptr}}));
+    EXPECT_EQ(connection["client"], json({{"address", "2001:db8::2"},
+                                          {"port", 40001},
+                                          {"seen_as", nullptr},
+                                          {"netns", web},
+                                          {"peer_host", nullptr}}));
     EXPECT_EQ(connection["verdict"], "healthy");
     EXPECT_EQ(connection["evidence"], json({"peer-socket-present"}));
     EXPECT_EQ(connection["keepalive"], "on");
