@@ -251,7 +251,9 @@ class Chaos : public World {
             const Tuple before = packets;
             if (to != on_the_way.end() && place == *to) packets.remote = service.name;
             if (habit(place).first) {
-                packets.local.port = std::uint16_t(30'000 + (perfect_ ? ports_ : roll(5)));
+                // Always another: one that leaves the address may not spare some of the ports.
+                do packets.local.port = std::uint16_t(30'000 + (perfect_ ? ports_ : roll(5)));
+                while (packets.local.port == before.local.port);
                 if (place == site.router)
                     packets.local.address = at(place).addresses[coin(50) ? 2 : 3].address;
                 else if (coin(30) && place == server.bridge.netns)
