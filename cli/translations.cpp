@@ -38,7 +38,8 @@ void read_translations(Session& session) {
     Sample& sample = session.sample();
     for (const netlink::Netns& place : session.namespaces()) {
         const auto network = std::ranges::find(sample.namespaces, place.id(), &Namespace::id);
-        if (network == sample.namespaces.end() || network->translation == Translation::none)
+        if (network == sample.namespaces.end() || network->translation == Translation::none ||
+            network->translation == Translation::unknown)  // which is a gap already
             continue;
         bool zones = false;
         const auto error = netlink::read_tracked_connections(place, [&](const auto& tracked) {

@@ -113,18 +113,6 @@ std::vector<Blind> blind_spots(const Sample& sample) {
         if (gap.source == "redis" && !listed)
             result.push_back({sentence(gap), of_client_list | bit(clients_used_percent)});
     }
-    // Without the rules nothing is concluded from a peer's absence.
-    std::size_t unread = 0;
-    const Namespace* first = nullptr;
-    for (const Namespace& place : sample.namespaces) {
-        if (place.translation != Translation::unknown) continue;
-        if (unread++ == 0) first = &place;
-    }
-    if (unread > 0 && !sample.servers.empty())
-        result.push_back({"whether addresses are translated is not known in " +
-                              phrase::count(unread, "network namespace") + " (" +
-                              first->translation_reason + ')',
-                          bit(ghosts) | bit(orphans)});
     return result;
 }
 

@@ -20,6 +20,10 @@ constexpr const char* lacking_addresses =
 constexpr const char* lacking_links =
     "how it is connected to other namespaces stays unknown: nothing is concluded from a peer's "
     "absence";
+constexpr const char* lacking_translation =
+    "whether addresses are translated here is not known: nothing is concluded from the absence of "
+    "a "
+    "peer beyond";
 
 void read_port_range(Namespace& into) {
     const auto text = read_proc_file("/proc/sys/net/ipv4/ip_local_port_range");
@@ -35,8 +39,9 @@ void read_port_range(Namespace& into) {
     into.port_range_high = high;
 }
 
-void read_inside(const Netns& netns, const std::vector<Netns>& all, Namespace& into,
-                 std::vector<Gap>& gaps) {
+// Returns the errno with which looking for translation failed, or 0.
+int read_inside(const Netns& netns, const std::vector<Netns>& all, Namespace& into,
+                std::vector<Gap>& gaps) {
     const auto note = [&](int failure, const char* effect) {
         if (failure != 0) gaps.push_back({"netlink", netns.label(), errno_name(failure), effect});
     };
@@ -55,7 +60,8 @@ void read_inside(const Netns& netns, const std::vector<Netns>& all, Namespace& i
     TranslationFinding finding = look_for_translation();
     if (programs_unread != 0 && finding.translation == Translation::none)
         finding = {Translation::unknown,
-                   "cannot look for packet programs: " + errno_name(programs_unread)};
+                   "cannot look for packet programs: " + errno_name(programs_unread),
+                   programs_unread};
     into.translation = finding.translation;
     into.translation_reason = std::move(finding.reason);
 
@@ -63,6 +69,7 @@ void read_inside(const Netns& netns, const std::vector<Netns>& all, Namespace& i
     into.bridge_translates = into.translation != Translation::none &&
                              (bridges.all || (bridges.loaded && table.bridge_calls_netfilter));
     read_port_range(into);
+    return finding.error;
 }
 
 }  // namespace
@@ -73,12 +80,15 @@ std::vector<Gap> read_network(const Netns& netns, const std::vector<Netns>& all,
     into.name = netns.name();
     into.own = netns.own();
     std::vector<Gap> gaps;
-    const int failure = netns.run([&] { read_inside(netns, all, into, gaps); });
+    int untold = 0;
+    const int failure = netns.run([&] { untold = read_inside(netns, all, into, gaps); });
     if (failure != 0) {
         gaps.push_back({"netlink", netns.label(), errno_name(failure), lacking_addresses});
         into.translation_reason = "cannot enter the namespace: " + errno_name(failure);
     }
     into.complete = gaps.empty();
+    if (into.translation == Translation::unknown && untold != 0)
+        gaps.push_back({"conntrack", netns.label(), errno_name(untold), lacking_translation});
     return gaps;
 }
 

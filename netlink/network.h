@@ -16,8 +16,7 @@ namespace connleak::netlink {
 // Fills addresses, links, translation, bridge_translates and port range of `into` (whose id, name
 // and own are set too). `all` are the namespaces in sight: a veth's other end is named by one of
 // them. What cannot be read is a gap (source "netlink") and clears into.complete (else set to
-// true); that translation cannot be looked at is no gap, it is Translation::unknown with its
-// reason.
+// true); that translation cannot be looked at is a gap of its own (source "conntrack").
 std::vector<Gap> read_network(const Netns& netns, const std::vector<Netns>& all, Namespace& into);
 
 // Where a packet to an address leaves a namespace (RTM_GETROUTE).

@@ -23,15 +23,16 @@ namespace connleak::netlink {
 namespace {
 
 TranslationFinding tracked(std::string reason) {
-    return {Translation::tracked, std::move(reason)};
+    return {Translation::tracked, std::move(reason), 0};
 }
 
 TranslationFinding possible(std::string reason) {
-    return {Translation::possible, std::move(reason)};
+    return {Translation::possible, std::move(reason), 0};
 }
 
 TranslationFinding unknown(std::string_view what, int failure) {
-    return {Translation::unknown, fmt::format("cannot read {}: {}", what, errno_name(failure))};
+    return {Translation::unknown, fmt::format("cannot read {}: {}", what, errno_name(failure)),
+            failure};
 }
 
 // The kernel has no such subsystem: nothing there can translate. EINVAL is nfnetlink's answer to
@@ -55,7 +56,7 @@ TranslationFinding look_at_nftables(Channel& channel, std::string& evades) {
         [&](std::uint16_t, Bytes payload) {
             const RuleFinding rule = look_at_rule(payload);
             if (rule.evades_tracking) evades = rule.name;
-            if (rule.translation > worst.translation) worst = {rule.translation, rule.name};
+            if (rule.translation > worst.translation) worst = {rule.translation, rule.name, 0};
         });
     if (failure != 0 && !is_absent(failure) && worst.translation < Translation::unknown)
         return unknown("nftables", failure);

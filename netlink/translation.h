@@ -11,6 +11,7 @@ namespace connleak::netlink {
 struct TranslationFinding {
     Translation translation = Translation::none;
     std::string reason;  // of what was found, or why it could not be looked at
+    int error = 0;       // the errno of that
 };
 
 // Both to be called inside the namespace.

@@ -143,12 +143,6 @@ TEST(Measure, EachKindOfGapHidesItsOwnMetrics) {
               "ghosts suspects orphans clients_used_percent");
 }
 
-TEST(Measure, RulesOfTranslationThatCannotBeReadHideGhosts) {
-    Made world(test::healthy);
-    world.sample.namespaces[0].translation = Translation::unknown;
-    EXPECT_EQ(hidden(measures_of(world)), "ghosts orphans");
-}
-
 TEST(Measure, AServerThatWasNotAskedIsSaid) {
     Made world(test::client_host);
     const Measures measures = measures_of(world);
