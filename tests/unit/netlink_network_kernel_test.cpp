@@ -9,6 +9,7 @@
 #include <stdexcept>
 
 #include "diagnosis/report.h"
+#include "netlink/conntrack.h"
 #include "netlink/network.h"
 #include "netlink_lab.h"
 
@@ -224,6 +225,25 @@ TEST(KernelNetwork, AMappingOutlivesItsRule) {
     const Descriptor server = accept_from(listener);
     EXPECT_EQ(remote_of(server).address.text(), "10.9.0.77");
     EXPECT_NE(local_of(client).address.text(), "10.9.0.77");
+    // Its entry is found by the packets of either side, and by no others.
+    auto table = TrackingTable::open(both[0]);
+    ASSERT_TRUE(table);
+    for (const Tuple& packets : {tuple_of(client), tuple_of(server)}) {
+        const auto found = table->lookup(packets);
+        ASSERT_TRUE(found && *found) << packets.local.text();
+        EXPECT_EQ((*found)->original, tuple_of(client));
+        EXPECT_EQ((*found)->reply, tuple_of(server));
+        EXPECT_TRUE((*found)->translated());
+        EXPECT_FALSE((*found)->zoned);
+        const auto other = table->lookup(packets.mirrored());
+        ASSERT_TRUE(other);
+        EXPECT_FALSE(*other);
+    }
+    auto elsewhere = TrackingTable::open(both[1]);
+    ASSERT_TRUE(elsewhere);
+    const auto nothing = elsewhere->lookup(tuple_of(server));
+    ASSERT_TRUE(nothing);
+    EXPECT_FALSE(*nothing && (**nothing).translated());
     shell(both[0], "nft flush ruleset");
     const Namespace netns = read(both[0], both);
     EXPECT_EQ(netns.translation, Translation::tracked);
