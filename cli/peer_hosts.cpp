@@ -116,6 +116,9 @@ void PeerHostsBuilder::add(ParsedSnapshot snapshot, const std::string& name) {
         return;
     }
 
+    std::unordered_set<Address> behind;  // of clients that the host translates
+    for (const TrackedConnection& each : snapshot.translations)
+        behind.insert(each.original.local.address);
     std::map<NetnsId, std::vector<Socket>> sockets;
     for (const Socket& each : snapshot.sockets) sockets[each.netns].push_back(each);
     bool kept = false;
@@ -128,7 +131,7 @@ void PeerHostsBuilder::add(ParsedSnapshot snapshot, const std::string& name) {
                 return here.id == each.id;
             });
         if (live || std::ranges::none_of(each.addresses, [&](const InterfaceAddress& own) {
-                return peers_.contains(own.address);
+                return peers_.contains(own.address) || behind.contains(own.address);
             }))
             continue;
         PeerNamespace place = peer_namespace(snapshot, each);
@@ -138,6 +141,7 @@ void PeerHostsBuilder::add(ParsedSnapshot snapshot, const std::string& name) {
         kept = true;
     }
     if (!kept) return;
+    host.translations = std::move(snapshot.translations);
     host.processes = std::move(snapshot.processes);
     std::unordered_set<std::int32_t> holders;
     for (const auto& [inode, owners] : host.processes.owners)

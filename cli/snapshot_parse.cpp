@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 #include <string_view>
+#include <unordered_set>
 #include <utility>
 
 #include "cli/snapshot_bytes.h"
@@ -66,7 +67,8 @@ class Handler : public nlohmann::json_sax<Json> {
 
   private:
     [[nodiscard]] bool in_list() const {
-        return member_ == "netns" || member_ == "sockets" || member_ == "processes";
+        return member_ == "netns" || member_ == "sockets" || member_ == "processes" ||
+               member_ == "translations";
     }
     bool fail(std::string why) {
         wrong_ = std::move(why);
@@ -82,7 +84,8 @@ class Handler : public nlohmann::json_sax<Json> {
         if (depth_ == 0 && !begun.is_object()) return fail("is no snapshot of connleak");
         if (depth_ == 1 && in_list()) {
             if (!begun.is_array()) return fail(fmt::format("is damaged: `{}` is no list", member_));
-            (member_ == "sockets" ? has_sockets_ : has_netns_) |= member_ != "processes";
+            has_sockets_ |= member_ == "sockets";
+            has_netns_ |= member_ == "netns";
         } else if (depth_ == 1 && member_ != "host" && member_ != "clock" && member_ != "ports") {
             skipping_ = true;
         } else if (depth_ > 0) {
@@ -152,7 +155,10 @@ class Handler : public nlohmann::json_sax<Json> {
     }
     [[nodiscard]] bool wanted() const {
         const auto tuple = tuple_of(element_);
-        return !tuple || want_(*tuple);
+        return !tuple || wants(*tuple);
+    }
+    [[nodiscard]] bool wants(const Tuple& tuple) const {
+        return want_(tuple) || rewritten_.contains(tuple);
     }
 
     bool take_member(const Json& given) {
@@ -191,11 +197,16 @@ class Handler : public nlohmann::json_sax<Json> {
         } else if (member_ == "processes") {
             if (auto process = process_of(element_))
                 into_.processes.by_pid.insert_or_assign(process->pid, std::move(*process));
+        } else if (member_ == "translations") {
+            const auto entry = translation_of(element_);
+            if (!entry || !want_(entry->reply.mirrored())) return true;
+            rewritten_.insert(entry->original);
+            into_.translations.push_back(*entry);
         } else if (member_ == "sockets") {
             if (text_of(element_, "protocol") == "unix") return true;
             auto socket = socket_of(element_);
             if (!socket) return fail("is damaged: " + socket.error());
-            if (!want_(socket->tuple)) return true;
+            if (!wants(socket->tuple)) return true;
             take_owners(element_, *socket, into_.processes);
             into_.sockets.push_back(*socket);
         }
@@ -208,10 +219,11 @@ class Handler : public nlohmann::json_sax<Json> {
     std::string member_;  // of the document, that is being read
     std::string key_;     // inside an element
     Json element_;
-    std::vector<Json*> stack_;  // what is open of the element
-    std::size_t size_ = 0;      // of the element, about
-    bool skipping_ = false;     // a member that is of no interest
-    bool dropping_ = false;     // a socket that is of no interest
+    std::unordered_set<Tuple> rewritten_;  // into one that is wanted
+    std::vector<Json*> stack_;             // what is open of the element
+    std::size_t size_ = 0;                 // of the element, about
+    bool skipping_ = false;                // a member that is of no interest
+    bool dropping_ = false;                // a socket that is of no interest
     std::string kind_;
     std::optional<std::int64_t> version_;
     std::optional<std::int64_t> taken_at_;

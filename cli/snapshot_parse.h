@@ -24,8 +24,10 @@ struct ParsedSnapshot {
     std::optional<bool> synchronized;  // what the host says of its clock
     bool restricted = false;           // to some ports
     std::vector<Namespace> namespaces;
-    std::vector<Socket> sockets;  // those that were wanted
-    Processes processes;          // the holders of these
+    std::vector<TrackedConnection> translations;  // of connections that were wanted
+    // Those that were wanted, and those that a translator makes into one.
+    std::vector<Socket> sockets;
+    Processes processes;  // the holders of these
 };
 
 // Fills the front of the buffer and returns how much; 0 at the end.

@@ -186,6 +186,22 @@ std::expected<Namespace, std::string> namespace_of(const Json& object) {
     return place;
 }
 
+std::optional<TrackedConnection> translation_of(const Json& object) {
+    const auto ends = [&](const char* name) -> std::optional<Tuple> {
+        const Json* both = member(object, name);
+        if (both == nullptr) return std::nullopt;
+        const auto source = endpoint(*both, "source");
+        const auto destination = endpoint(*both, "destination");
+        if (!source || !destination) return std::nullopt;
+        return Tuple{*source, *destination};
+    };
+    const auto netns = number<NetnsId>(object, "netns");
+    const auto original = ends("original");
+    const auto reply = ends("reply");
+    if (!netns || !original || !reply) return std::nullopt;
+    return TrackedConnection{*netns, *original, *reply, 0, false};
+}
+
 std::expected<Socket, std::string> socket_of(const Json& object) {
     const auto tuple = tuple_of(object);
     const auto state = by_word(states, text_of(object, "state"));

@@ -16,6 +16,7 @@ std::optional<Tuple> tuple_of(const nlohmann::json& socket);
 // What is missing or wrong, as a phrase.
 std::expected<Namespace, std::string> namespace_of(const nlohmann::json& object);
 std::expected<Socket, std::string> socket_of(const nlohmann::json& object);
+std::optional<TrackedConnection> translation_of(const nlohmann::json& object);
 std::optional<Process> process_of(const nlohmann::json& object);
 // Puts the socket's owners into `processes`, and those that it does not know yet with what the
 // socket tells of them.

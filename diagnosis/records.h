@@ -310,6 +310,7 @@ struct PeerHost {
     std::int64_t taken_at_ms = 0;  // since the epoch, by that host's clock
     std::int64_t margin_ms = 0;    // how far its clock and ours may be apart
     Processes processes;           // its own: their pids and inodes mean nothing here
+    std::vector<TrackedConnection> translations;  // netns as that host calls it
 };
 
 // Ids of this run's own namespaces have 32 bits (inodes of nsfs); those of other hosts begin here.

@@ -1,8 +1,9 @@
 #include "diagnosis/second_look.h"
 
 #include <algorithm>
-#include <map>
 #include <utility>
+
+#include "diagnosis/merge.h"
 
 namespace connleak {
 
@@ -181,18 +182,24 @@ SecondLook::Fate SecondLook::look_at_server_side(Draft& draft) {
     return Fate::keep;
 }
 
+void SecondLook::take(Draft& draft, const Snapshots::Answer& answer) {
+    draft.facts.peer = answer.view;
+    draft.connection.client_socket = answer.socket;
+    if (!answer.client_tuple) return;
+    draft.facts.translated = true;
+    draft.connection.client_tuple = answer.client_tuple;
+}
+
 void SecondLook::look_at_snapshots(Draft& draft) {
     Connection& connection = draft.connection;
     if (draft.facts.peer != PeerView::out_of_sight || draft.facts.accept_queue) return;
-    Snapshots::Answer answer;
     if (established(connection.server_socket) && connection.client_socket == nullptr) {
-        answer = snapshots_.client_of(*connection.server_socket, connection.row);
-        connection.client_socket = answer.socket;
+        take(draft, snapshots_.client_of(*connection.server_socket, connection.row));
     } else if (established(connection.client_socket) && connection.server_socket == nullptr) {
-        answer = snapshots_.server_of(*connection.client_socket);
+        const auto answer = snapshots_.server_of(*connection.client_socket);
         connection.server_socket = answer.socket;
+        draft.facts.peer = answer.view;
     }
-    draft.facts.peer = answer.view;
 }
 
 // The list speaks for those whom the server sees as it sees us: the program's own connection has
@@ -285,10 +292,8 @@ SecondLook::Fate SecondLook::look_at_row(Draft& draft) {
     }
     // The server is elsewhere and lists a client with an address of the namespace that asked it.
     if (!server.asked_from || !paths_.owns(*server.asked_from, connection.client_end.address)) {
-        const auto answer = snapshots_.client_of_row({connection.server_end, connection.client_end},
-                                                     *connection.row);
-        draft.facts.peer = answer.view;
-        connection.client_socket = answer.socket;
+        take(draft, snapshots_.client_of_row({connection.server_end, connection.client_end},
+                                             *connection.row));
         return Fate::keep;
     }
     const NetnsId here = *server.asked_from;
@@ -334,72 +339,6 @@ SecondLook::Fate SecondLook::look_at_row(Draft& draft) {
     return Fate::keep;
 }
 
-namespace {
-
-// Two connections, not one from its two ends: each has a socket of its own on the same side.
-bool separate(const Draft& one, const Draft& other) {
-    const auto differ = [](const Socket* a, const Socket* b) {
-        return a != nullptr && b != nullptr && (a->netns != b->netns || a->cookie != b->cookie);
-    };
-    return differ(one.connection.server_socket, other.connection.server_socket) ||
-           differ(one.connection.client_socket, other.connection.client_socket);
-}
-
-}  // namespace
-
-void SecondLook::merge(std::vector<Draft>& drafts, const std::vector<std::size_t>& looked_at,
-                       std::vector<bool>& gone) {
-    // A cookie is unique within its namespace.
-    std::map<std::pair<NetnsId, std::uint64_t>, std::size_t> looked_at_by_socket;
-    const auto fold = [&](std::size_t at, bool add) {
-        const Connection& mine = drafts[at].connection;
-        for (const Socket* socket : {mine.server_socket, mine.client_socket}) {
-            if (socket == nullptr || gone[at]) continue;
-            const std::pair key{socket->netns, socket->cookie};
-            const auto found = looked_at_by_socket.find(key);
-            if (found == looked_at_by_socket.end() || gone[found->second]) {
-                if (add) looked_at_by_socket[key] = at;
-                continue;
-            }
-            if (found->second == at) continue;
-            if (separate(drafts[found->second], drafts[at])) {
-                // Both claim it, and it is the other end of one of them at most.
-                Connection& loser = drafts[at].connection;
-                (socket == loser.server_socket ? loser.server_socket : loser.client_socket) =
-                    nullptr;
-                drafts[at].facts.peer = PeerView::out_of_sight;
-                continue;
-            }
-            // The one that knows both sides is kept, with what the server's list says of either.
-            const auto sides = [&](std::size_t of) {
-                const Connection& each = drafts[of].connection;
-                return (each.server_socket != nullptr ? 1 : 0) +
-                       (each.client_socket != nullptr ? 1 : 0);
-            };
-            const bool other_kept = sides(found->second) >= sides(at);
-            Draft& kept = drafts[other_kept ? found->second : at];
-            const Draft& left = drafts[other_kept ? at : found->second];
-            if (kept.connection.row == nullptr) kept.connection.row = left.connection.row;
-            if (left.facts.listed && *left.facts.listed) kept.facts.listed = true;
-            if (left.facts.peer == PeerView::present && kept.facts.peer != PeerView::present) {
-                kept.facts.peer = PeerView::present;  // seen is seen
-                kept.facts.known_by_listing = left.facts.known_by_listing;
-            }
-            if (!kept.connection.client_tuple) {
-                kept.connection.client_tuple = left.connection.client_tuple;
-                kept.facts.translated |= left.facts.translated;
-            }
-            if (left.facts.accept_queue && kept.connection.server_socket != nullptr &&
-                kept.connection.server_socket->inode == 0)
-                kept.facts.accept_queue = true;
-            gone[other_kept ? at : found->second] = true;
-            if (!other_kept) found->second = at;
-        }
-    };
-    for (const std::size_t at : looked_at) fold(at, true);
-    for (std::size_t at = 0; at < drafts.size(); ++at) fold(at, false);
-}
-
 void SecondLook::run(std::vector<Draft>& drafts) {
     for (Draft& draft : drafts) {
         const Connection& connection = draft.connection;
@@ -432,7 +371,7 @@ void SecondLook::run(std::vector<Draft>& drafts) {
             fate = look_at_row(draft);
         gone[at] = fate == Fate::drop;
     }
-    merge(drafts, doubtful, gone);
+    merge_halves(drafts, doubtful, gone);
     std::size_t kept = 0;
     for (std::size_t at = 0; at < drafts.size(); ++at) {
         if (gone[at]) continue;

@@ -49,9 +49,7 @@ class SecondLook {
     // Whoever is out of sight may be in a snapshot. The draft's own socket has just been read
     // again.
     void look_at_snapshots(Draft& draft);
-    // One connection that was found from both of its ends is one draft.
-    static void merge(std::vector<Draft>& drafts, const std::vector<std::size_t>& looked_at,
-                      std::vector<bool>& gone);
+    static void take(Draft& draft, const Snapshots::Answer& answer);
 
     const Sample& sample_;
     PathFinder& paths_;

@@ -44,6 +44,9 @@ Snapshots::Snapshots(const Sample& sample, PathFinder& paths, Witness& witness)
             living_by_local_end_.emplace(socket.tuple.local, &socket);
         }
     }
+    for (std::size_t host = 0; host < sample.peer_hosts.size(); ++host)
+        for (const TrackedConnection& each : sample.peer_hosts[host].translations)
+            translated_.emplace(each.reply, std::pair{host, &each});
     if (!by_tuple_.empty()) compare_clocks();
 }
 
@@ -121,6 +124,32 @@ PeerView Snapshots::view_of(const Socket& peer, bool silent, bool younger) {
     return open ? PeerView::present : PeerView::closing;
 }
 
+std::optional<Snapshots::Answer> Snapshots::behind(const PeerNamespace& place,
+                                                   const Tuple& server_tuple, bool silent,
+                                                   bool younger) const {
+    const TrackedConnection* entry = nullptr;
+    const auto [first, last] = translated_.equal_range(server_tuple);
+    for (auto found = first; found != last; ++found) {
+        const auto& [host, each] = found->second;
+        if (host != place.host || each->netns != place.netns) continue;
+        if (entry != nullptr) return std::nullopt;
+        entry = each;
+    }
+    if (entry == nullptr) return std::nullopt;
+    Answer answer{PeerView::maybe_translated, nullptr, entry->original};
+    const Socket* only = nullptr;
+    const auto [begin, end] = by_tuple_.equal_range(entry->original);
+    for (auto found = begin; found != end; ++found) {
+        if (sample_.peer(found->second->netns)->host != place.host) continue;
+        if (only != nullptr) return answer;
+        only = found->second;
+    }
+    if (only == nullptr) return answer;
+    answer.view = view_of(*only, silent, younger);
+    if (answer.view == PeerView::present) answer.socket = only;
+    return answer;
+}
+
 Snapshots::Answer Snapshots::client_of(const Socket& held, const ServerClient* row) {
     const PeerNamespace* place = owner(held.tuple.remote.address);
     if (place == nullptr) return {};
@@ -129,6 +158,7 @@ Snapshots::Answer Snapshots::client_of(const Socket& held, const ServerClient* r
         const PeerView view = view_of(*peer, silent, is_younger(*place, row));
         return {view, view == PeerView::present ? peer : nullptr};
     }
+    if (auto answer = behind(*place, held.tuple, silent, is_younger(*place, row))) return *answer;
     if (!place->complete) return {};
     // Whoever shares the address with containers, or lists only some of its sockets, may hold the
     // connection under another name.
@@ -167,6 +197,11 @@ PeerView Snapshots::look_at_way(const PeerNamespace& place, const Socket& held) 
 Snapshots::Answer Snapshots::client_of_row(const Tuple& server_tuple, const ServerClient& row) {
     const PeerNamespace* place = owner(server_tuple.remote.address);
     const Socket* peer = place == nullptr ? nullptr : find(*place, server_tuple.mirrored());
+    if (peer == nullptr && place != nullptr) {
+        // Its age alone does not tell that the row is not of a later connection.
+        auto answer = behind(*place, server_tuple, false, is_younger(*place, &row));
+        return answer.value_or(Answer());
+    }
     if (peer == nullptr) return {};
     const PeerView view = view_of(*peer, false, is_younger(*place, &row));
     return {view, view == PeerView::present ? peer : nullptr};

@@ -26,6 +26,8 @@ class Snapshots {
     struct Answer {
         PeerView view = PeerView::out_of_sight;
         const Socket* socket = nullptr;  // of the peer, into Sample::peer_namespaces
+        // The client's own ends, where its host rewrites them.
+        std::optional<Tuple> client_tuple = std::nullopt;
     };
     // The peer of a client's connection as its server holds it. `held` must have been read from the
     // kernel right before, and `row` is its row in the server's list or nullptr.
@@ -42,6 +44,11 @@ class Snapshots {
     [[nodiscard]] std::int64_t age_ms(const PeerHost& host);
     [[nodiscard]] const PeerNamespace* owner(const Address& address) const;
     [[nodiscard]] const Socket* find(const PeerNamespace& place, const Tuple& tuple) const;
+    // A client behind the namespace, which translates for it: it can be seen, never missed, as the
+    // way to it is not known. `server_tuple` is the connection as its server has it.
+    [[nodiscard]] std::optional<Answer> behind(const PeerNamespace& place,
+                                               const Tuple& server_tuple, bool silent,
+                                               bool younger) const;
     // What a socket that the snapshot has says of a connection.
     [[nodiscard]] static PeerView view_of(const Socket& peer, bool silent, bool younger);
     [[nodiscard]] bool is_younger(const PeerNamespace& place, const ServerClient* row) const;
@@ -56,6 +63,8 @@ class Snapshots {
     Witness& witness_;
     std::map<Address, std::vector<const PeerNamespace*>> by_address_;
     std::unordered_multimap<Tuple, const Socket*> by_tuple_;
+    std::unordered_multimap<Tuple, std::pair<std::size_t, const TrackedConnection*>>
+        translated_;  // by what the server has, with the host
     std::unordered_multimap<Endpoint, const Socket*> living_by_local_end_;
     std::vector<std::int64_t> ahead_ms_;  // by host: its clock, by what both sides remember
 };

@@ -114,6 +114,12 @@ void snapshot_json(const cli::SnapshotRead& read, const std::vector<std::uint16_
     std::ranges::sort(processes, {}, &Process::pid);
     document.list("processes", processes, [](const Process* each) { return process(*each); });
 
+    // Before the sockets: which of them matter to a reader depends on it.
+    document.list("translations", read.translations, [](const TrackedConnection& each) {
+        return Json{
+            {"netns", each.netns}, {"original", ends(each.original)}, {"reply", ends(each.reply)}};
+    });
+
     SocketsView view(read.processes);
     for (const Namespace& each : read.namespaces)
         for (const Link& device : each.links)
@@ -122,10 +128,6 @@ void snapshot_json(const cli::SnapshotRead& read, const std::vector<std::uint16_
         Json json = Json::object();
         fill_socket(json, {&each, nullptr}, view);
         return json;
-    });
-    document.list("translations", read.translations, [](const TrackedConnection& each) {
-        return Json{
-            {"netns", each.netns}, {"original", ends(each.original)}, {"reply", ends(each.reply)}};
     });
     document.end();
 }

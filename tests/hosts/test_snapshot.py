@@ -140,7 +140,7 @@ def test_a_host_that_masquerades_its_containers(lab, switched, tmp_path):
     assert {row["addr"].rsplit(":", 1)[0] for row in redis.client_list()} == {web.ip}
     silence()
     document = snapshot(web, file=tmp_path / "web.json")
-    assert document["netns"][0]["translation"] == "possible"
+    assert document["netns"][0]["translation"] == "tracked"
     assert len(document["translations"]) == 3
     assert {(entry["original"]["source"]["address"], entry["reply"]["destination"]["address"])
             for entry in document["translations"]} == {(inner.ip, web.ip)}
@@ -150,6 +150,14 @@ def test_a_host_that_masquerades_its_containers(lab, switched, tmp_path):
         assert len(report.connections) == 3
         for row in report.connections:
             assert row.verdict == "unverified" and "nat-suspected" in row.evidence, row
+            assert row["client"]["address"] == inner.ip and row["client"]["seen_as"]["address"] == web.ip
+    # One document with both namespaces, as a run with all rights makes it.
+    whole = connleak("snapshot", host=web, sight=[web, inner])
+    (tmp_path / "whole.json").write_bytes(whole.stdout)
+    report = scan_with(server, tmp_path / "whole.json")
+    report.expect(live, "healthy", "nat-translated", "peer-socket-present")
+    assert {row["group"] for row in report.connections} == {"python3"}
+    assert {row["client"]["peer_host"] for row in report.connections} == {json.loads(whole.stdout)["host"]["name"]}
     assert sorted(client.alive(live)) == sorted(live)
 
 

@@ -30,7 +30,8 @@ class Far : public test::World {
                                      .same_boot = false,
                                      .taken_at_ms = clock_ms - age_ms,
                                      .margin_ms = 2000,
-                                     .processes = {}});
+                                     .processes = {},
+                                     .translations = {}});
         PeerNamespace place;
         place.netns = 4'026'531'840;
         place.host = sample.peer_hosts.size() - 1;
@@ -73,6 +74,43 @@ TEST(Snapshots, SilentSinceBeforeTheSnapshotAndAbsentIsAGhost) {
     Far world;
     world.far_host("10.9.0.7", 5 * minute_ms);
     EXPECT_EQ(world.verdict_of(world.arrived("10.9.0.7:4000", 10 * minute_ms)), ghost);
+}
+
+TEST(Snapshots, AClientThatItsHostTranslates) {
+    const auto verdict = [](auto change) {
+        Far world;
+        PeerNamespace& host = world.far_host("10.9.0.7", 5 * minute_ms);
+        host.translation = Translation::tracked;
+        const NetnsId id = host.netns;
+        PeerNamespace container = host;
+        container.netns += 1;
+        container.addresses = {{addr("172.17.0.2"), 16, 2}};
+        world.sample.peer_namespaces.push_back(container);
+        const test::Pair pair = world.arrived("10.9.0.7:30000", 10 * minute_ms);
+        const Tuple own{test::end("172.17.0.2:4000"), test::end("10.0.0.1:6379")};
+        world.sample.peer_hosts[0].translations.push_back({id, own, pair.server_tuple, 0, false});
+        world.far_socket(1, own);
+        change(world, own);
+        const Report report = world.report();
+        return world.verdict_of(report, pair) + ' ' +
+               report.connections.front().own_client_end().text();
+    };
+    EXPECT_EQ(verdict([](Far&, const Tuple&) {}),
+              "healthy [nat-translated peer-socket-present] 172.17.0.2:4000");
+    EXPECT_EQ(
+        verdict([](Far& world, const Tuple&) { world.sample.peer_namespaces[1].sockets.clear(); }),
+        "unverified [nat-translated nat-suspected peer-out-of-sight] 172.17.0.2:4000")
+        << "the way to it is not known";
+    EXPECT_EQ(verdict([](Far& world, const Tuple&) {
+                  ++world.sample.peer_hosts[0].translations[0].netns;
+              }),
+              "unverified [nat-suspected peer-out-of-sight] 10.9.0.7:30000");
+    EXPECT_EQ(verdict([](Far& world, const Tuple& own) {
+                  world.sample.peer_namespaces.push_back(world.sample.peer_namespaces[1]);
+                  world.far_socket(2, own);
+              }),
+              "unverified [nat-translated nat-suspected peer-out-of-sight] 172.17.0.2:4000")
+        << "two have it";
 }
 
 TEST(Snapshots, HeardSinceTheSnapshotOrWithinTheClocksDoubtIsNot) {
