@@ -127,6 +127,7 @@ class Search {
         }
         if (children.size() > most_parents) return;
         std::vector<std::int32_t> parents;
+        parents.reserve(children.size());
         for (const auto& [pid, theirs] : children) parents.push_back(pid);
         std::unordered_set<std::uint32_t> inodes;
         for (const auto& [inode, socket] : listeners_) inodes.insert(inode);

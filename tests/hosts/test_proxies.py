@@ -6,6 +6,7 @@
 What a proxy's own clients are is named, and no verdict is concluded from it.
 """
 
+import shutil
 import subprocess
 
 import pytest
@@ -14,6 +15,10 @@ from lab import HERE, PYTHON, eventually, run, silence
 from report import connleak, scan
 from services import Client, PhpFpm, Redis, Service, TcpServer
 from sickness import ghost_host_up, orphan
+
+
+PROGRAMS = ["haproxy", "nutcracker", "socat", "stunnel4", "openssl"]
+pytestmark = [pytest.mark.skipif(not shutil.which(program), reason=f"no {program}") for program in PROGRAMS]
 
 
 class Proxy(Service):
