@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "cli/ask.h"
+#include "cli/collect_proxies.h"
 #include "cli/discover.h"
 #include "cli/host.h"
 #include "cli/translations.h"
@@ -61,19 +62,24 @@ std::optional<std::string> collect(Session& session, const std::string& password
 
     netlink::SocketQuery listening;
     listening.states = state_bit(State::listen);
-    listening.ports = ports;
     listening.with_info = false;
     const std::vector<Socket> listeners =
         ports.empty() ? std::vector<Socket>() : session.dump(listening);
     std::unordered_set<std::uint32_t> inodes;
     for (const Socket& socket : sample.sockets) inodes.insert(socket.inode);
-    for (const Socket& socket : listeners) inodes.insert(socket.inode);
+    std::unordered_set<std::uint32_t> beside;  // of those that are none of a server's
+    for (const Socket& socket : listeners) {
+        const bool of_interest = std::ranges::binary_search(ports, socket.tuple.local.port);
+        (of_interest ? inodes : beside).insert(socket.inode);
+    }
     inodes.erase(0);
-    sample.processes = probes::read_processes(inodes);
+    beside.erase(0);
+    sample.processes = probes::read_processes(inodes, "/proc", "", beside);
     std::ranges::move(sample.processes.gaps, std::back_inserter(sample.gaps));
     sample.processes.gaps.clear();
     for (Server& server : sample.servers)
         name_listening_process(server, listeners, sample.processes);
+    collect_proxies(session, listeners);
     return std::nullopt;
 }
 

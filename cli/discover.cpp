@@ -174,6 +174,15 @@ class Discovery {
         return &servers.back();
     }
 
+    // The Redis that holds the socket. Another process can listen on another address of its port.
+    [[nodiscard]] const probes::RedisProcess* redis_of(const Socket& socket) const {
+        const auto holds = [&](const probes::RedisProcess& process) {
+            return std::ranges::find(process.listeners, socket.inode) != process.listeners.end();
+        };
+        const auto found = std::ranges::find_if(processes_, holds);
+        return found == processes_.end() ? nullptr : &*found;
+    }
+
     // A listening socket of which only the port is known. All of its addresses are one server.
     Server* add_listener(const Socket& socket, Protocol protocol) {
         auto& servers = session_.sample().servers;
@@ -186,7 +195,7 @@ class Discovery {
         server.netns = socket.netns;
         for (const Socket& other : listeners_) {
             if (other.netns == socket.netns && other.tuple.local.port == socket.tuple.local.port &&
-                other.uid == socket.uid)
+                other.uid == socket.uid && redis_of(other) == redis_of(socket))
                 server.listening.push_back(other.tuple.local);
         }
         server.endpoint = best_name(server.listening);

@@ -68,19 +68,42 @@ Found descriptors(const Context& context) {
     return result;
 }
 
+// Those whose connections are the server's: its holders, and past a proxy that has a connection for
+// each of its clients, those behind it.
+struct Pool {
+    const Group* group = nullptr;
+    std::string name;
+};
+
+std::vector<Pool> pools(const Context& context) {
+    std::vector<Pool> found;
+    for (const Group& group : context.report.groups) {
+        if (group.server != context.index) continue;
+        if (group.kind == GroupKind::php_fpm_pool) found.push_back({&group, group.name});
+        if (!group.proxy || !group.proxy->one_to_one) continue;
+        for (const Behind& behind : group.proxy->behind)
+            if (!behind.address && behind.group.kind == GroupKind::php_fpm_pool)
+                found.push_back(
+                    {&behind.group, behind.group.name + " (through " + group.name + ")"});
+    }
+    return found;
+}
+
 Found duplicates(const Context& context) {
     std::uint64_t workers = 0;
     const Group* worst = nullptr;
-    for (const Group& group : context.report.groups) {
-        if (group.server != context.index || group.kind != GroupKind::php_fpm_pool) continue;
-        if (group.duplicate_workers == 0) continue;
-        workers += group.duplicate_workers;
-        if (worst == nullptr || group.persistent > worst->persistent) worst = &group;
+    std::string name;
+    for (const Pool& pool : pools(context)) {
+        if (pool.group->duplicate_workers == 0) continue;
+        workers += pool.group->duplicate_workers;
+        if (worst != nullptr && pool.group->persistent <= worst->persistent) continue;
+        worst = pool.group;
+        name = pool.name;
     }
     if (worst == nullptr) return std::nullopt;
     Finding result =
         finding(context, "duplicate-persistent-connections", Severity::warning, workers);
-    result.summary = worst->name + " holds " + number(worst->persistent_per_worker_max) +
+    result.summary = name + " holds " + number(worst->persistent_per_worker_max) +
                      " persistent connections per worker (" + count(worst->workers, "worker") +
                      ", " + count(worst->connections, "connection") + ")";
     result.remedy =
@@ -96,11 +119,11 @@ Found capacity(const Context& context) {
     std::uint64_t projected = 0;
     std::uint64_t in_pools = 0;
     std::uint64_t persistent = 0;
-    for (const Group& group : context.report.groups) {
-        if (group.server != context.index || !group.projected_connections) continue;
-        projected += *group.projected_connections;
-        in_pools += group.connections;
-        persistent += group.persistent;
+    for (const Pool& pool : pools(context)) {
+        if (!pool.group->projected_connections) continue;
+        projected += *pool.group->projected_connections;
+        in_pools += pool.group->connections;
+        persistent += pool.group->persistent;
     }
     const std::uint64_t all = context.server.answer.connected_clients.value_or(in_pools);
     const std::uint64_t others = all > in_pools ? all - in_pools : 0;

@@ -4,6 +4,7 @@
 
 #include "diagnosis/findings.h"
 #include "diagnosis/holders.h"
+#include "diagnosis/proxies.h"
 #include "diagnosis/second_look.h"
 #include "diagnosis/verdict.h"
 
@@ -58,6 +59,7 @@ void conclude(const Sample& sample, const Policy& policy, Report& report) {
     report.holders.clear();
     report.groups.clear();
     name_holders(sample, policy, report);
+    name_proxies(sample, policy, report);
     report.findings = find_problems(sample, policy, report);
 }
 

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "diagnosis/phrase.h"
+#include "diagnosis/proxies.h"
 #include "diagnosis/rules.h"
 
 namespace connleak {
@@ -22,7 +23,7 @@ std::vector<Share> shares(const Context& context,
     std::map<std::string, Share> found;
     for (const Connection& connection : context.report.connections) {
         if (connection.server != context.index || !counted(connection)) continue;
-        std::string name = connection.group;
+        std::string name = user_of(connection);
         // They have a finding of their own, which tells where they came from.
         if (by_group && connection.verdict == Verdict::ghost)
             name = "ghosts";

@@ -18,27 +18,6 @@ using HostIndex = std::optional<std::size_t>;
 using GroupKey = std::tuple<std::size_t, std::string, GroupKind, HostIndex>;
 using HolderKey = std::tuple<HostIndex, std::int32_t, std::size_t>;
 
-void add_pools(const Processes& processes, std::map<GroupKey, Group>& groups) {
-    for (auto& [key, group] : groups) {
-        if (group.kind != GroupKind::php_fpm_pool || group.host) continue;
-        std::uint64_t workers = 0;
-        std::optional<std::uint64_t> limit;
-        bool all_known = true;
-        // Several masters can have a pool of the same name; they count together, as their title
-        // does.
-        for (const FpmPool& pool : processes.pools) {
-            if ("php-fpm: pool " + pool.name != group.name) continue;
-            workers += static_cast<std::uint64_t>(pool.workers);
-            all_known &= pool.max_children.has_value();
-            if (pool.max_children) limit = limit.value_or(0) + *pool.max_children;
-        }
-        group.workers = std::max(group.workers, workers);
-        if (!all_known || !limit) continue;
-        group.max_workers = limit;
-        group.projected_connections = *limit * group.per_worker_max;
-    }
-}
-
 }  // namespace
 
 const Process* holder_of(const Processes& processes, std::span<const Owner> owners) {
@@ -51,6 +30,24 @@ const Process* holder_of(const Processes& processes, std::span<const Owner> owne
             first = &found->second;
     }
     return first;
+}
+
+void add_pool_limit(const Processes& processes, Group& group) {
+    if (group.kind != GroupKind::php_fpm_pool || group.host) return;
+    std::uint64_t workers = 0;
+    std::optional<std::uint64_t> limit;
+    bool all_known = true;
+    // Several masters can have a pool of the same name; they count together, as their title does.
+    for (const FpmPool& pool : processes.pools) {
+        if ("php-fpm: pool " + pool.name != group.name) continue;
+        workers += static_cast<std::uint64_t>(pool.workers);
+        all_known &= pool.max_children.has_value();
+        if (pool.max_children) limit = limit.value_or(0) + *pool.max_children;
+    }
+    group.workers = std::max(group.workers, workers);
+    if (!all_known || !limit) return;
+    group.max_workers = limit;
+    group.projected_connections = *limit * group.per_worker_max;
 }
 
 const Process& holder_of(const Sample& sample, const Holder& holder) {
@@ -126,7 +123,7 @@ void name_holders(const Sample& sample, const Policy& policy, Report& report) {
             group.duplicate_workers += holder.persistent > 1 ? 1 : 0;
         }
     }
-    add_pools(sample.processes, groups);
+    for (auto& [key, group] : groups) add_pool_limit(sample.processes, group);
 
     for (auto& [key, holder] : holders) report.holders.push_back(holder);
     std::ranges::stable_sort(report.holders, [](const Holder& a, const Holder& b) {

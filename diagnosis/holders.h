@@ -15,6 +15,9 @@ const Process* holder_of(const Processes& processes, std::span<const Owner> owne
 // owners.
 void name_holders(const Sample& sample, const Policy& policy, Report& report);
 
+// The limit of the PHP-FPM pool that the group is, if it is one of this host.
+void add_pool_limit(const Processes& processes, Group& group);
+
 // The process that a holder is, on whichever host.
 const Process& holder_of(const Sample& sample, const Holder& holder);
 

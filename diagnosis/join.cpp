@@ -331,6 +331,10 @@ class Joiner {
 
 }  // namespace
 
+bool listens_at(const Endpoint& listening, const Endpoint& local) {
+    return coverage(listening, local) > 0;
+}
+
 bool listens_on(const Server& server, const Endpoint& local) {
     return coverage(server, local) > 0;
 }

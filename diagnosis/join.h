@@ -20,6 +20,9 @@ struct Draft {
 // The program's own connections, and what its own process `own_pid` holds, are left out.
 std::vector<Draft> join(const Sample& sample, PathFinder& paths, std::int32_t own_pid);
 
+// Whether a listening socket covers the address: as its own, or by a wildcard.
+bool listens_at(const Endpoint& listening, const Endpoint& local);
+
 // Whether the server's listening sockets cover the address (as one of them, or by a wildcard).
 bool listens_on(const Server& server, const Endpoint& local);
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "diagnosis/address.h"
+#include "diagnosis/proxy_records.h"
 
 namespace connleak {
 
@@ -77,6 +78,8 @@ struct TcpInfo {
     std::uint32_t total_retransmits = 0;
     std::uint8_t backoff = 0;
     std::uint8_t probes = 0;  // keepalive or zero-window probes not answered yet
+    std::uint64_t bytes_received = 0;
+    std::uint64_t bytes_sent = 0;  // each once, however often it was sent again
     friend bool operator==(const TcpInfo&, const TcpInfo&) = default;
 };
 
@@ -292,6 +295,7 @@ struct Server {
     std::string path;                 // when it was reached by a Unix socket
     std::optional<NetnsId> netns;     // absent: the server is out of sight
     std::optional<std::int32_t> pid;  // of the listening process
+    std::string through;  // comm of `pid` where that is a proxy, and another process answers
     std::vector<Endpoint>
         listening;  // its listening sockets in `netns`; 0.0.0.0 and :: are any address
     std::optional<std::uint64_t> fd_limit;  // soft RLIMIT_NOFILE of `pid`
@@ -336,6 +340,7 @@ struct Sample {
     std::vector<Socket> sockets;  // of all namespaces, on the ports of interest, without LISTEN
     Processes processes;
     std::vector<Server> servers;
+    std::vector<Proxy> proxies;  // local processes between clients and these servers
     // Entries that rewrite addresses, of all namespaces that may translate, on the ports of
     // interest, as they were before the sockets were read.
     std::vector<TrackedConnection> tracked;

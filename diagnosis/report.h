@@ -52,6 +52,15 @@ inline constexpr std::size_t keepalive_count = 4;
 
 enum class Severity : std::uint8_t { ok, warning, critical };
 
+// Who is at the other end of a proxy that carries a connection.
+struct ProxiedClient {
+    Endpoint address;                      // port 0: one of several that look alike
+    std::optional<NetnsId> netns;          // of the client's own socket; absent: out of sight
+    std::string group;                     // of its process; "" when that is out of sight
+    std::optional<std::int64_t> heard_ms;  // since its last segment, by the proxy's kernel
+    bool keepalive_unanswered = false;
+};
+
 // One connection. The pointers lead into the Sample (or Report::found_later) that it was made from.
 struct Connection {
     std::size_t server = 0;  // index into Sample::servers
@@ -74,6 +83,7 @@ struct Connection {
     std::optional<std::int64_t>
         age_s;          // the server's own figure, else at least this much by the kernel
     std::string group;  // of the client's process; "" when that is out of sight
+    const ProxiedClient* proxied = nullptr;  // the client's process is a proxy, and this is behind
 
     // The client's end as its own host has it, as far as that is known.
     [[nodiscard]] const Endpoint& own_client_end() const {
@@ -83,6 +93,17 @@ struct Connection {
     [[nodiscard]] const Endpoint& dialled_end() const {
         return client_tuple ? client_tuple->remote : server_end;
     }
+};
+
+struct Behind;
+
+// Of a proxy that holds connections to a server.
+struct ProxyUse {
+    ProxySign sign = ProxySign::traffic;
+    bool one_to_one = false;
+    std::optional<std::uint64_t> clients;  // that it has accepted; absent: not known which
+    std::vector<ProxyListener> listening;  // where they come in
+    std::vector<Behind> behind;            // most connections first
 };
 
 // One process and one server that it holds connections to.
@@ -96,6 +117,7 @@ struct Holder {
     std::uint64_t keepalive_off = 0;
     std::optional<std::int64_t> oldest_s;
     std::optional<std::int64_t> idle_max_s;
+    std::optional<ProxyUse> proxy;  // absent: it is none
 };
 
 // The processes of one name that hold connections to one server.
@@ -116,6 +138,15 @@ struct Group {
     std::optional<std::int64_t> silent_max_s;  // the longest time without a word from the peer
     std::optional<std::uint64_t> max_workers;
     std::optional<std::uint64_t> projected_connections;  // max_workers x per_worker_max
+    std::optional<ProxyUse> proxy;                       // of those of its processes that are one
+};
+
+// Clients of a proxy: the processes of one name, or one host out of sight. Their connections are
+// those to the proxy.
+struct Behind {
+    Group group;                     // of a host: its name is the address, and it has no workers
+    std::optional<Address> address;  // of a host
+    std::uint64_t keepalive_unanswered = 0;
 };
 
 // The part of a finding that comes from one place: a client's address, a group of processes.
@@ -159,7 +190,8 @@ struct Report {
     std::vector<Finding> findings;
     std::vector<ServerCounts> counts;  // by server
     std::deque<Socket> found_later;    // sockets that were seen after the first look
-    std::optional<Probes> probes;      // absent: nothing was probed
+    std::deque<ProxiedClient> proxied;
+    std::optional<Probes> probes;  // absent: nothing was probed
 };
 
 // How the user wants time to be judged.
@@ -177,6 +209,7 @@ std::string_view word(State state);     // OpenTelemetry's network.connection.st
 std::string_view ss_word(State state);  // as ss prints it: ESTAB
 std::string_view word(TimerKind kind);
 std::string_view word(GroupKind kind);
+std::string_view word(ProxySign sign);
 std::string_view word(ServerKind kind);
 std::string_view word(Translation translation);
 

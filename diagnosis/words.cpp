@@ -194,6 +194,10 @@ std::string_view word(GroupKind kind) {
     return "executable";
 }
 
+std::string_view word(ProxySign sign) {
+    return sign == ProxySign::traffic ? "traffic" : "program";
+}
+
 std::string_view word(ServerKind kind) {
     switch (kind) {
         case ServerKind::tcp:

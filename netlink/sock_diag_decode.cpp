@@ -5,6 +5,7 @@
 #include <linux/tcp.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -58,6 +59,9 @@ TcpInfo decode_info(Bytes bytes) {
         .total_retransmits = info.tcpi_total_retrans,
         .backoff = info.tcpi_backoff,
         .probes = info.tcpi_probes,
+        .bytes_received = info.tcpi_bytes_received,
+        .bytes_sent =
+            info.tcpi_bytes_sent - std::min(info.tcpi_bytes_sent, info.tcpi_bytes_retrans),
     };
 }
 

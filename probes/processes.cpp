@@ -77,8 +77,14 @@ std::string user_name(std::uint32_t uid) {
 
 class Walker {
   public:
-    Walker(const Descriptor& proc, const InodeSet& wanted, std::int64_t boot_time)
-        : proc_(proc), wanted_(wanted), boot_time_(boot_time), ticks_(::sysconf(_SC_CLK_TCK)) {}
+    // `beside`: those of `wanted` that alone make no holder of a process.
+    Walker(const Descriptor& proc, const InodeSet& wanted, const InodeSet& beside,
+           std::int64_t boot_time)
+        : proc_(proc),
+          wanted_(wanted),
+          beside_(beside),
+          boot_time_(boot_time),
+          ticks_(::sysconf(_SC_CLK_TCK)) {}
 
     void visit(std::int32_t pid, Harvest& harvest) const {
         const auto folder = open_folder(proc_, std::to_string(pid));
@@ -96,7 +102,12 @@ class Walker {
         }
         if (walk.error != 0) note_unread(pid, walk.error, harvest);
         if (walk.error == 0) ++harvest.processes_read;
-        if (harvest.held.size() == before) return;
+        if (std::all_of(harvest.held.begin() + static_cast<std::ptrdiff_t>(before),
+                        harvest.held.end(),
+                        [&](const Held& held) { return beside_.contains(held.inode); })) {
+            harvest.held.resize(before);
+            return;
+        }
         auto process = describe(pid, *folder, thread.get() >= 0 ? thread : *folder);
         if (process && !is_gone(walk.error)) {
             harvest.processes.push_back(std::move(*process));
@@ -176,6 +187,7 @@ class Walker {
 
     const Descriptor& proc_;
     const InodeSet& wanted_;
+    const InodeSet& beside_;
     std::int64_t boot_time_;
     long ticks_;
 };
@@ -259,7 +271,8 @@ std::vector<Held> merged(std::vector<Harvest>& harvests, Processes& result, FpmS
 }  // namespace
 
 Processes read_processes(const std::unordered_set<std::uint32_t>& wanted,
-                         const std::string& proc_root, const std::string& file_root) {
+                         const std::string& proc_root, const std::string& file_root,
+                         const std::unordered_set<std::uint32_t>& beside) {
     Processes result;
     if (wanted.empty()) return result;
     const auto no_processes = [&](const std::string& error) {
@@ -288,8 +301,11 @@ Processes read_processes(const std::unordered_set<std::uint32_t>& wanted,
     std::vector<Held> held;
     std::vector<Unread> unread;
     {
-        const InodeSet inodes(wanted);
-        const Walker walker(*proc, inodes, boot_time(*proc));
+        std::unordered_set<std::uint32_t> both = beside;
+        if (!beside.empty()) both.insert(wanted.begin(), wanted.end());
+        const InodeSet inodes(beside.empty() ? wanted : both);
+        const InodeSet only_beside(beside);
+        const Walker walker(*proc, inodes, only_beside, boot_time(*proc));
         auto harvests = walk_all(walker, pids);
         held = merged(harvests, result, fpm, unread);
     }
@@ -303,7 +319,9 @@ Processes read_processes(const std::unordered_set<std::uint32_t>& wanted,
         for (; at != end; ++at) owners.push_back({at->pid, at->fd});
     }
     // A hidden process matters where a socket has no owner among the others: it may be the one.
-    if (result.owners.size() < wanted.size()) add_unread(std::move(unread), result.gaps);
+    std::size_t owned = result.owners.size();
+    for (const std::uint32_t inode : beside) owned -= result.owners.count(inode);
+    if (owned < wanted.size()) add_unread(std::move(unread), result.gaps);
     add_fpm_pools(fpm, *proc, proc_root, file_root, result);
     return result;
 }

@@ -30,8 +30,10 @@ namespace connleak::probes {
 // when `wanted` is empty. `pools` has the PHP-FPM pools of which a worker holds one, with all their
 // workers on this host; their limits come from `file_root` + the configuration that their master's
 // title names (for a master in another mount namespace, and `file_root` "", from below
-// /proc/MASTER/root).
+// /proc/MASTER/root). Of `beside` it is told who holds them only where that process holds one of
+// `wanted`, too, and nothing is missed where nobody does.
 Processes read_processes(const std::unordered_set<std::uint32_t>& wanted,
-                         const std::string& proc_root = "/proc", const std::string& file_root = "");
+                         const std::string& proc_root = "/proc", const std::string& file_root = "",
+                         const std::unordered_set<std::uint32_t>& beside = {});
 
 }  // namespace connleak::probes

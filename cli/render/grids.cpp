@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "cli/render/text.h"
+#include "diagnosis/commands.h"
 #include "diagnosis/holders.h"
 #include "diagnosis/phrase.h"
 
@@ -96,11 +98,50 @@ std::string on_host(const Sample& sample, std::optional<std::size_t> host) {
     return host ? " on " + printable(sample.peer_hosts[*host].name) : "";
 }
 
+std::string of_total(std::uint64_t part, std::uint64_t total) {
+    return fmt::format("{} of {}", number(part), number(total));
+}
+
+// The clients of a proxy, below its own line. Their figures are those of their connections to it.
+void add_behind(const ProxyUse& proxy, Grid& grid) {
+    if (!proxy.clients) grid.row({"  behind it: not known", "-", "-", "-", "-", "-", "-", "-"});
+    Others rest{.name = ""};
+    std::size_t hosts = 0;
+    for (const Behind& behind : proxy.behind) {
+        const Group& group = behind.group;
+        if (!behind.address) {
+            grid.row({"  behind it: " + printable(group.name), number(group.workers),
+                      number(group.connections), number(group.per_worker_max),
+                      number(group.persistent), time_or_dash(group.oldest_s),
+                      time_or_dash(group.silent_max_s),
+                      of_total(group.keepalive_on, group.connections)});
+            continue;
+        }
+        const Others host{.name = "  behind it: host " + group.name,
+                          .connections = group.connections,
+                          .keepalive_on = group.keepalive_on,
+                          .oldest_s = group.oldest_s,
+                          .silent_s = group.silent_max_s};
+        if (++hosts <= hosts_by_name)
+            grid.row(host.cells());
+        else
+            rest.add(host);
+    }
+    if (hosts <= hosts_by_name) return;
+    rest.name = fmt::format("  behind it: {}", phrase::count(hosts - hosts_by_name, "more host"));
+    grid.row(rest.cells());
+}
+
 std::string client_text(const Connection& connection) {
     constexpr std::size_t widest = 47;  // of an IPv6 address and a port
     if (!connection.client_path.empty())
         return fit(printable("unix:" + connection.client_path), widest);
     return connection.own_client_end().text();
+}
+
+// Without a port where that is not known.
+std::string behind_text(const Endpoint& end) {
+    return end.port != 0 ? end.text() : end.address.text();
 }
 
 // The server's side, or the client's where that is the one that tells.
@@ -159,7 +200,8 @@ std::vector<std::string> holder_lines(const Sample& sample, const Report& report
         grid.row({printable(group.name) + on_host(sample, group.host), number(group.workers),
                   number(group.connections), number(group.per_worker_max), number(group.persistent),
                   time_or_dash(group.oldest_s), time_or_dash(group.silent_max_s),
-                  fmt::format("{} of {}", number(group.keepalive_on), number(group.connections))});
+                  of_total(group.keepalive_on, group.connections)});
+        if (group.proxy) add_behind(*group.proxy, grid);
     }
     for (const Others& each : others_of(report, server)) {
         ++rows;
@@ -167,6 +209,28 @@ std::vector<std::string> holder_lines(const Sample& sample, const Report& report
     }
     if (rows == 0) return {};
     return grid.lines(columns, {0});
+}
+
+std::vector<std::string> proxy_lines(const Sample& sample, const Report& report,
+                                     std::size_t server) {
+    std::set<std::string> commands;
+    for (const Group& group : report.groups) {
+        if (group.server != server || !group.proxy || group.proxy->behind.empty()) continue;
+        for (const ProxyListener& each : group.proxy->listening) {
+            Server front;
+            front.kind = ServerKind::tcp;
+            front.endpoint = each.endpoint;
+            front.netns = each.netns;
+            front.listening = {each.endpoint};
+            commands.insert(Commands(sample, front).connleak("scan"));
+        }
+    }
+    commands.erase("");
+    std::vector<std::string> lines;
+    if (commands.empty()) return lines;
+    lines.emplace_back("Those behind a proxy are judged by a scan of its port:");
+    for (const std::string& command : commands) lines.push_back("  " + printable(command));
+    return lines;
 }
 
 std::vector<std::string> process_lines(const Sample& sample, const Report& report,
@@ -230,6 +294,9 @@ std::vector<std::string> connection_lines(const Sample& sample, const Report& re
                 if (owners->second.size() > 1)
                     holder += fmt::format(" +{}", owners->second.size() - 1);
             }
+            if (const ProxiedClient* behind = each->proxied)
+                holder += " for " + (behind->group.empty() ? behind_text(behind->address)
+                                                           : printable(behind->group));
         }
         std::string why;
         for (const Evidence evidence : each->evidence)

@@ -30,6 +30,40 @@ Json socket(const Sample& sample, const Socket* value) {
     return json;
 }
 
+Json proxied_client(const ProxiedClient* value) {
+    if (value == nullptr) return nullptr;
+    return {{"address", json_address(value->address.address)},
+            {"port", value->address.port != 0 ? Json(value->address.port) : Json(nullptr)},
+            {"netns", maybe(value->netns)},
+            {"group", text_or_null(value->group)},
+            {"last_heard_ms", maybe(value->heard_ms)},
+            {"keepalive_unanswered", value->keepalive_unanswered}};
+}
+
+Json proxy(const std::optional<ProxyUse>& value) {
+    if (!value) return nullptr;
+    Json listening = Json::array();
+    for (const ProxyListener& each : value->listening)
+        listening.push_back({{"address", json_address(each.endpoint.address)},
+                             {"port", each.endpoint.port},
+                             {"netns", each.netns}});
+    Json behind = Json::array();
+    for (const Behind& each : value->behind)
+        behind.push_back({{"name", each.address ? Json(nullptr) : Json(each.group.name)},
+                          {"address", each.address ? json_address(*each.address) : Json(nullptr)},
+                          {"workers", each.address ? Json(nullptr) : Json(each.group.workers)},
+                          {"connections", each.group.connections},
+                          {"persistent", each.group.persistent},
+                          {"oldest_s", maybe(each.group.oldest_s)},
+                          {"silent_max_s", maybe(each.group.silent_max_s)},
+                          {"keepalive_on", each.group.keepalive_on},
+                          {"keepalive_unanswered", each.keepalive_unanswered}});
+    return {{"known_by", word(value->sign)},
+            {"clients", maybe(value->clients)},
+            {"listening", std::move(listening)},
+            {"behind", std::move(behind)}};
+}
+
 Json client_row(const ServerClient* row) {
     if (row == nullptr) return nullptr;
     return {{"id", row->id != 0 ? Json(row->id) : Json(nullptr)},
@@ -107,6 +141,7 @@ Json json_server(const Server& value, const ServerCounts& counts) {
                  {"path", text_or_null(value.path)},
                  {"netns", maybe(value.netns)},
                  {"pid", maybe(value.pid)},
+                 {"through", text_or_null(value.through)},
                  {"reachable", answer.asked ? Json(answer.reachable) : Json(nullptr)},
                  {"error", text_or_null(answer.error)},
                  {"version", text_or_null(answer.version)},
@@ -168,7 +203,8 @@ Json json_connection(const Sample& sample, const Connection& value) {
             {"server_socket", socket(sample, value.server_socket)},
             {"client_socket", socket(sample, value.client_socket)},
             {"redis", client_row(value.row)},
-            {"group", text_or_null(value.group)}};
+            {"group", text_or_null(value.group)},
+            {"proxied_client", proxied_client(value.proxied)}};
 }
 
 Json json_process(const Sample& sample, const Holder& holder) {
@@ -189,7 +225,8 @@ Json json_process(const Sample& sample, const Holder& holder) {
             {"close_wait", holder.close_wait},
             {"oldest_s", maybe(holder.oldest_s)},
             {"idle_max_s", maybe(holder.idle_max_s)},
-            {"keepalive_off", holder.keepalive_off}};
+            {"keepalive_off", holder.keepalive_off},
+            {"proxy", proxy(holder.proxy)}};
 }
 
 Json json_group(const Sample& sample, const Group& value) {
@@ -202,7 +239,8 @@ Json json_group(const Sample& sample, const Group& value) {
             {"persistent", value.persistent},
             {"per_worker_max", value.per_worker_max},
             {"max_workers", maybe(value.max_workers)},
-            {"projected_connections", maybe(value.projected_connections)}};
+            {"projected_connections", maybe(value.projected_connections)},
+            {"proxy", proxy(value.proxy)}};
 }
 
 Json json_finding(const Sample& sample, const Finding& value) {

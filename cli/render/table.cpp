@@ -122,6 +122,7 @@ class Table {
         std::string left(word(its.kind));
         if (!its.answer.version.empty()) left += ' ' + fit(printable(its.answer.version), 24);
         left += "  " + place_of(its);
+        if (!its.through.empty()) left += "  through " + fit(printable(its.through), 24);
         if (its.pid) left += fmt::format("  pid {}", *its.pid);
         left += seen_from(sample_, its);
         const std::string right = clients_text(its, report_, index);
@@ -230,6 +231,7 @@ class Table {
                                        : "nothing wrong found in what could be seen"));
         }
         block(holder_lines(sample_, report_, index, style_.columns), true);
+        for (const std::string& text : proxy_lines(sample_, report_, index)) line(text);
         block(process_lines(sample_, report_, index, style_.columns), true);
         if (style_.connections)
             block(connection_lines(sample_, report_, index, style_.columns, paint_), true);

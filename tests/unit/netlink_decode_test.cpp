@@ -6,6 +6,7 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nf_tables_compat.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <linux/tcp.h>
 #include <sys/socket.h>
 
 #include <cstring>
@@ -205,13 +206,30 @@ TEST(SocketDecoder, AnOlderKernelsTcpInfo) {
             ->info;
     };
     EXPECT_EQ(decode(info), expected);
-    info.resize(600, 0xff);  // and one that is longer than we know
-    EXPECT_EQ(decode(info), expected);
+    Buffer newer = info;
+    newer.resize(600, 0xff);  // and one that is longer than we know
+    TcpInfo longer = expected;
+    longer.bytes_received = 0xffffffffffffffff;
+    longer.bytes_sent = 0;  // all of it sent again, and nothing for the first time
+    EXPECT_EQ(decode(newer), longer);
     info.resize(60);
     TcpInfo shorter = expected;
     shorter.rtt_us = 0;
     shorter.total_retransmits = 0;
     EXPECT_EQ(decode(info), shorter);
+}
+
+TEST(SocketDecoder, CountsEachByteOnce) {
+    tcp_info info{};
+    info.tcpi_bytes_received = 5'000'000'000;
+    info.tcpi_bytes_acked = 6'000'000'001;  // with the SYN of one that connected
+    info.tcpi_bytes_sent = 6'000'001'448;
+    info.tcpi_bytes_retrans = 1'448;
+    const auto socket = decode_socket(
+        joined({as_bytes(established_message()), attribute(INET_DIAG_INFO, as_bytes(info))}), 1);
+    ASSERT_TRUE(socket && socket->info);
+    EXPECT_EQ(socket->info->bytes_received, 5'000'000'000U);
+    EXPECT_EQ(socket->info->bytes_sent, 6'000'000'000U);
 }
 
 TEST(SocketDecoder, Memory) {

@@ -5,12 +5,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "probes/process_sockets.h"
 
 namespace connleak::probes {
 namespace {
@@ -98,6 +101,41 @@ TEST_F(ProcTree, KeepsAllOwnersInOrder) {
     }
     EXPECT_EQ(read_processes({77}, root_).owners.at(77),
               (std::vector<Owner>{{9, 3}, {9, 12}, {20, 3}, {20, 12}, {100, 3}, {100, 12}}));
+}
+
+TEST_F(ProcTree, WhatIsBesideMakesNoHolder) {
+    process(9, 1, "proxy", "proxy\0"s);
+    descriptor(9, 3, "socket:[77]");
+    descriptor(9, 4, "socket:[500]");
+    process(20, 1, "other", "other\0"s);
+    descriptor(20, 3, "socket:[500]");
+    descriptor(20, 4, "socket:[501]");
+    const auto result = read_processes({77}, root_, "", {500, 501, 502});
+    EXPECT_EQ(result.owners.size(), 2U);
+    EXPECT_EQ(result.owners.at(77), (std::vector<Owner>{{9, 3}}));
+    EXPECT_EQ(result.owners.at(500), (std::vector<Owner>{{9, 4}}));
+    EXPECT_EQ(result.by_pid.size(), 1U);
+    EXPECT_TRUE(result.gaps.empty());
+    EXPECT_TRUE(read_processes({}, root_, "", {500}).owners.empty());
+}
+
+TEST_F(ProcTree, TheSocketsOfSome) {
+    for (const int pid : {9, 20, 30}) {
+        process(pid, 1, "worker\x1b" + std::to_string(pid), "worker\0"s);
+        descriptor(pid, 3, "socket:[77]");
+        descriptor(pid, 4, "socket:[" + std::to_string(500 + pid) + "]");
+    }
+    const auto found = sockets_of({20, 4242, 9}, {77, 509, 530}, root_);
+    ASSERT_EQ(found.size(), 2U);
+    EXPECT_EQ(found[0].pid, 20);
+    EXPECT_EQ(found[0].comm,
+              "worker\x1b"
+              "20");
+    EXPECT_EQ(found[0].sockets, (std::vector<std::uint32_t>{77}));
+    EXPECT_EQ(found[1].pid, 9);
+    EXPECT_EQ(std::ranges::count(found[1].sockets, 509U), 1);
+    EXPECT_EQ(found[1].sockets.size(), 2U);
+    EXPECT_TRUE(sockets_of({9}, {77}, root_ + "/none").empty());
 }
 
 TEST_F(ProcTree, NothingWantedNothingRead) {

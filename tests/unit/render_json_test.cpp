@@ -50,15 +50,16 @@ TEST(Json, MembersOfEveryObject) {
     EXPECT_EQ(keys(server),
               "address blocked_clients client_list_bytes client_list_ms connected_clients counts "
               "error fd_limit keepalive kind maxclients netns path pid port reachable "
-              "rejected_connections tcp_keepalive_s timeout_s total_connections_received version");
+              "rejected_connections tcp_keepalive_s through timeout_s total_connections_received "
+              "version");
     EXPECT_EQ(keys(server["counts"]),
               "close-wait ghost healthy orphan suspect transient unaccepted unverified");
     EXPECT_EQ(keys(server["keepalive"]), "masked off on unknown");
     for (const json& connection : report["connections"]) {
-        // age_s is an addition.
+        // age_s and proxied_client are additions.
         EXPECT_EQ(keys(connection),
                   "age_s client client_socket evidence group keepalive kernel_gives_up_in_s "
-                  "last_heard_ms redis server server_socket verdict");
+                  "last_heard_ms proxied_client redis server server_socket verdict");
         EXPECT_EQ(keys(connection["server"]), "address dialled netns peer_host port");
         EXPECT_EQ(keys(connection["client"]), "address netns peer_host port seen_as");
         for (const char* side : {"server_socket", "client_socket"}) {
@@ -79,13 +80,57 @@ TEST(Json, MembersOfEveryObject) {
     }
     EXPECT_EQ(keys(report["processes"][0]),
               "close_wait comm command connections container group idle_max_s keepalive_off "
-              "netns oldest_s peer_host persistent pid server start_time unit user");
+              "netns oldest_s peer_host persistent pid proxy server start_time unit user");
     EXPECT_EQ(keys(report["processes"][0]["server"]), "address port");
     EXPECT_EQ(keys(report["groups"][0]),
               "connections kind max_workers name peer_host per_worker_max persistent "
               "projected_connections "
-              "server workers");
+              "proxy server workers");
     EXPECT_EQ(keys(report["findings"][0]), "code command count remedy server severity summary");
+}
+
+TEST(Json, Proxies) {
+    Made world(test::proxies);
+    const json report = parsed(world);
+    const json& groups = report["groups"];
+    ASSERT_EQ(groups.size(), 3U);
+    const json& haproxy = groups[0]["proxy"];
+    EXPECT_EQ(haproxy["known_by"], "traffic");
+    EXPECT_EQ(haproxy["clients"], 16);
+    const NetnsId web = world.sample.proxies[0].listening[0].netns;
+    EXPECT_EQ(haproxy["listening"],
+              json::array({{{"address", "10.9.0.17"}, {"port", 6600}, {"netns", web}}}));
+    ASSERT_EQ(haproxy["behind"].size(), 9U);
+    EXPECT_EQ(haproxy["behind"][0], json({{"name", "php-fpm: pool shop"},
+                                          {"address", nullptr},
+                                          {"workers", 8},
+                                          {"connections", 8},
+                                          {"persistent", 8},
+                                          {"oldest_s", 14'400},
+                                          {"silent_max_s", 12},
+                                          {"keepalive_on", 3},
+                                          {"keepalive_unanswered", 0}}));
+    EXPECT_EQ(haproxy["behind"][1]["name"], nullptr);
+    EXPECT_EQ(haproxy["behind"][1]["address"], "10.9.3.1");
+    EXPECT_EQ(haproxy["behind"][1]["workers"], nullptr);
+    EXPECT_EQ(groups[1]["proxy"]["clients"], 300);
+    EXPECT_EQ(groups[2]["proxy"]["clients"], nullptr);
+    EXPECT_EQ(groups[2]["proxy"]["behind"], json::array());
+    EXPECT_EQ(report["processes"][0]["proxy"], haproxy);
+    EXPECT_EQ(report["servers"][1]["through"], "haproxy");
+    EXPECT_EQ(report["servers"][0]["through"], nullptr);
+    const json& first = report["connections"][0]["proxied_client"];
+    EXPECT_EQ(first, json({{"address", "10.9.0.17"},
+                           {"port", 40'002},
+                           {"netns", web},
+                           {"group", "php-fpm: pool shop"},
+                           {"last_heard_ms", 12'000},
+                           {"keepalive_unanswered", false}}));
+    const json& alike = report["connections"][15]["proxied_client"];
+    EXPECT_EQ(alike["address"], "10.9.3.8");
+    EXPECT_EQ(alike["port"], nullptr);
+    EXPECT_EQ(alike["group"], nullptr);
+    EXPECT_EQ(report["connections"][16]["proxied_client"], nullptr);
 }
 
 TEST(Json, TheHead) {
@@ -120,7 +165,7 @@ TEST(Json, AServer) {
     world.answer(0).client_list_bytes = 5'200'000;
     EXPECT_EQ(parsed(world)["servers"][0], json::parse(R"({
         "kind": "redis", "address": "10.9.0.1", "port": 6379, "path": null, "netns": 4026531840,
-        "pid": 14625, "reachable": true, "error": null, "version": "7.0.15",
+        "pid": 14625, "through": null, "reachable": true, "error": null, "version": "7.0.15",
         "connected_clients": 9874, "blocked_clients": null, "maxclients": 10000,
         "rejected_connections": 2211, "total_connections_received": null, "tcp_keepalive_s": 300,
         "timeout_s": 0, "fd_limit": 10032, "client_list_ms": 20.5, "client_list_bytes": 5200000,

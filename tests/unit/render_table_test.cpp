@@ -55,6 +55,12 @@ TEST(Table, WhatCouldNotBeSeen) {
     expect_golden("gaps", table(world));
 }
 
+TEST(Table, Proxies) {
+    Made world(test::proxies);
+    expect_golden("proxies", table(world));
+    expect_golden("proxies-connections", table(world, {.columns = 160, .connections = true}));
+}
+
 TEST(Table, HostileNames) {
     Made world(test::hostile);
     const std::string text = table(world, {.connections = true});
@@ -79,7 +85,7 @@ bool of_a_command(const std::string& line) {
 
 TEST(Table, NoLineIsWiderThanTheScreen) {
     for (const auto make : {test::story, test::healthy, test::refused, test::each_verdict,
-                            test::client_host, test::gaps, test::hostile}) {
+                            test::client_host, test::gaps, test::hostile, test::proxies}) {
         Made world(make);
         const Report report = world.report();
         const bool large = report.connections.size() > 100;

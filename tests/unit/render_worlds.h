@@ -179,6 +179,70 @@ inline void gaps(World& scene) {
                                      "the sockets of its network namespace are not known"});
 }
 
+// Proxies on a web host: one that carries connections one to one, one that shares two among many,
+// one of which only the name is known.
+inline void proxies(World& scene) {
+    const NetnsId server = scene.host("", "10.9.0.1");
+    const NetnsId web = scene.host("web1", "10.9.0.17");
+    scene.cable(server, web);
+    const std::size_t redis = scene.redis(server, "10.9.0.1:6379", 812);
+    int port = 40'000;
+    std::uint32_t inode = 900'000;
+    const auto client = [&](Proxy& proxy, const std::string& address, std::int32_t pid,
+                            std::uint32_t upstream) -> ProxyClient& {
+        ProxyClient& made = proxy.clients.emplace_back();
+        made.address = test::end(address + ':' + std::to_string(++port));
+        made.accepted = ++inode;
+        made.upstream = upstream;
+        made.heard_ms = pid != 0 ? 12'000 : 3 * hour * 1000;
+        made.age_ms = 4 * hour * 1000;
+        if (pid == 0) return made;
+        made.netns = web;
+        made.inode = ++inode;
+        scene.sample.processes.owners[made.inode] = {{pid, 5}};
+        return made;
+    };
+    const auto upstream = [&](std::int32_t pid) {
+        const Pair pair = scene.connect(web, "10.9.0.17:" + std::to_string(++port), redis, pid);
+        return scene.seen(web, pair.client_tuple).inode;
+    };
+    const auto proxy = [&](std::int32_t pid, const char* name, ProxySign sign, bool one_to_one) {
+        scene.process(pid, name, web, GroupKind::executable);
+        Proxy made;
+        made.pid = pid;
+        made.sign = sign;
+        made.one_to_one = one_to_one;
+        made.listening = {{web, test::end("10.9.0.17:" + std::to_string(6'000 + pid))}};
+        return made;
+    };
+    Proxy haproxy = proxy(600, "haproxy", ProxySign::traffic, true);
+    for (std::int32_t worker = 0; worker < 8; ++worker) {
+        scene.process(2'000 + worker, "php-fpm: pool shop", web, GroupKind::php_fpm_pool);
+        client(haproxy, "10.9.0.17", 2'000 + worker, upstream(600)).keepalive_on = worker < 3;
+    }
+    for (int host = 1; host <= 8; ++host)
+        client(haproxy, "10.9.3." + std::to_string(host), 0, upstream(600)).lookalikes =
+            host == 8 ? 1 : 0;
+    Proxy nutcracker = proxy(601, "nutcracker", ProxySign::program, false);
+    for (int each = 0; each < 2; ++each) upstream(601);
+    for (int each = 0; each < 300; ++each) {
+        const std::int32_t pid = 3'000 + each % 4;
+        scene.process(pid, "worker\x1b[31m.service", web, GroupKind::unit);
+        client(nutcracker, "10.9.0.17", pid, 0);
+    }
+    Proxy envoy = proxy(602, "envoy", ProxySign::program, false);
+    upstream(602);
+    envoy.clients_known = false;
+    scene.sample.proxies = {haproxy, nutcracker, envoy};
+    // And one that was named itself.
+    Server front;
+    front.endpoint = end("10.9.0.17:6600");
+    front.netns = web;
+    front.pid = 600;
+    front.through = "haproxy";
+    scene.sample.servers.push_back(front);
+}
+
 inline void hostile(World& scene) {
     const std::string evil = "\x1b[31mCRITICAL\n\xff\xe2\x80\xae" + std::string(60, 'x');
     scene.netns("");
