@@ -7,6 +7,7 @@
 #include "cli/ask.h"
 #include "cli/discover.h"
 #include "cli/host.h"
+#include "cli/unix_sockets.h"
 #include "diagnosis/join.h"
 #include "probes/processes.h"
 
@@ -63,10 +64,12 @@ std::optional<std::string> collect(Session& session, const std::string& password
     std::unordered_set<std::uint32_t> inodes;
     for (const Socket& socket : sample.sockets) inodes.insert(socket.inode);
     for (const Socket& socket : listeners) inodes.insert(socket.inode);
+    read_unix_sockets(session, inodes);
     inodes.erase(0);
     sample.processes = probes::read_processes(inodes);
     std::ranges::move(sample.processes.gaps, std::back_inserter(sample.gaps));
     sample.processes.gaps.clear();
+    find_left_ends(session);
     for (Server& server : sample.servers)
         name_listening_process(server, listeners, sample.processes);
     return std::nullopt;

@@ -56,7 +56,7 @@ struct Connection {
     std::size_t server = 0;  // index into Sample::servers
     Endpoint server_end;
     Endpoint client_end;      // family none for a Unix socket
-    std::string client_path;  // of a Unix socket
+    std::string client_path;  // of a Unix socket: the server's path, as UnixListener has it
     const Socket* server_socket = nullptr;
     const Socket* client_socket = nullptr;
     const ServerClient* row = nullptr;
@@ -71,6 +71,10 @@ struct Connection {
         age_s;          // the server's own figure, else at least this much by the kernel
     std::string group;  // of the client's process; "" when that is out of sight
 };
+
+inline bool is_unix(const Connection& connection) {
+    return !connection.client_path.empty();
+}
 
 // One process and one server that it holds connections to.
 struct Holder {
@@ -99,6 +103,7 @@ struct Group {
     std::uint64_t persistent_per_worker_max = 0;
     std::uint64_t duplicate_workers = 0;  // processes with more than one persistent connection
     std::uint64_t keepalive_on = 0;
+    std::uint64_t by_unix_socket = 0;  // of `connections`: those have no keepalive
     std::optional<std::int64_t> oldest_s;
     std::optional<std::int64_t> silent_max_s;  // the longest time without a word from the peer
     std::optional<std::uint64_t> max_workers;

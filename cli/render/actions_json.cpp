@@ -13,10 +13,13 @@ Json action(const Action& value) {
     const Connection& connection = *value.connection;
     Json client = {{"address", json_address(connection.client_end.address)},
                    {"port", json_port(connection.client_end)}};
-    if (!connection.client_path.empty()) client = {{"path", connection.client_path}};
-    return {{"server",
-             {{"address", json_address(connection.server_end.address)},
-              {"port", json_port(connection.server_end)}}},
+    Json server = {{"address", json_address(connection.server_end.address)},
+                   {"port", json_port(connection.server_end)}};
+    if (is_unix(connection)) {
+        client = {{"path", connection.client_path}};
+        server["path"] = connection.client_path;
+    }
+    return {{"server", std::move(server)},
             {"client", std::move(client)},
             {"method", word(value.method)},
             {"planned", value.planned},
