@@ -1,6 +1,7 @@
 #include "cli/discover_unix.h"
 
 #include <algorithm>
+#include <optional>
 #include <string_view>
 #include <tuple>
 #include <utility>
@@ -61,21 +62,27 @@ std::vector<Server> UnixDiscovery::servers_at(const std::string& path,
     for (const probes::RedisProcess& process : all) {
         Server server;
         listen_as(process, server);
-        const auto named = std::ranges::find(server.unix_listening, path, &UnixListener::path);
-        if (named == server.unix_listening.end()) continue;
-        server.kind = process.kind;
-        server.pid = process.pid;
-        server.path = path;
-        server.netns = named->netns;
-        if (path.starts_with('@')) {
-            server.path_elsewhere = named->netns != session_.home().id();
-        } else {
-            const auto file = probes::open_unix_file(process.pid, named->name);
-            server.path_elsewhere = !file || file->elsewhere;
+        for (UnixListener& listener : server.unix_listening) {
+            std::optional<bool> is_elsewhere;
+            if (path.starts_with('@')) {
+                if (listener.path == path) is_elsewhere = listener.netns != session_.home().id();
+            } else if (const auto file = probes::open_unix_file(process.pid, listener.name)) {
+                const bool meant = probes::leads_to(path, file->file);
+                if (meant || listener.path == path) is_elsewhere = !meant;
+            } else if (listener.path == path) {
+                is_elsewhere = true;
+            }
+            if (!is_elsewhere) continue;
+            server.kind = process.kind;
+            server.pid = process.pid;
+            server.netns = listener.netns;
+            server.path = listener.path = path;
+            server.path_elsewhere = *is_elsewhere;
+            // By the one that was named, whichever others there are.
+            std::swap(server.unix_listening.front(), listener);
+            (*is_elsewhere ? elsewhere : here).push_back(std::move(server));
+            break;
         }
-        // By the one that was named, whichever others there are.
-        std::iter_swap(server.unix_listening.begin(), named);
-        (server.path_elsewhere ? elsewhere : here).push_back(std::move(server));
     }
     if (!here.empty()) return here;
     Server server = unknown_server(path);

@@ -22,10 +22,15 @@ bool doubtful(const UnixDraft& draft) {
 }  // namespace
 
 void UnixSecondLook::run(std::vector<UnixDraft>& drafts) {
-    if (std::ranges::none_of(drafts, doubtful)) return;
-    witness_.settle();
-    again_ = witness_.unix_sockets_again();
-    if (again_) by_inode_ = index_of(*again_);
+    // A row alone is looked for in the server's list, which needs no waiting.
+    const bool sockets = std::ranges::any_of(drafts, [](const UnixDraft& draft) {
+        return doubtful(draft) && (draft.accepted != nullptr || draft.client != nullptr);
+    });
+    if (sockets) {
+        witness_.settle();
+        again_ = witness_.unix_sockets_again();
+        if (again_) by_inode_ = index_of(*again_);
+    }
     for (UnixDraft& draft : drafts) {
         if (!doubtful(draft)) continue;
         if (draft.row != nullptr) look_at_row(draft);

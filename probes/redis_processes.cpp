@@ -80,6 +80,9 @@ std::optional<std::uint16_t> port_of_title(std::string_view title) {
 
 std::string path_of_title(std::string_view title) {
     constexpr std::string_view mark = " unixsocket:";
+    // In a cluster, and as a sentinel, it says so at the end.
+    for (const std::string_view mode : {" [cluster]", " [sentinel]"})
+        if (title.ends_with(mode)) title.remove_suffix(mode.size());
     const std::size_t at = title.find(mark);
     return at == std::string_view::npos ? std::string()
                                         : std::string(title.substr(at + mark.size()));

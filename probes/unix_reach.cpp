@@ -69,10 +69,15 @@ std::expected<UnixFile, int> open_unix_file(std::int32_t pid, const std::string&
     struct stat there {};
     if (::fstat(file->get(), &there) != 0) return std::unexpected(errno);
     if (!S_ISSOCK(there.st_mode)) return std::unexpected(ENOENT);
+    const bool elsewhere = !leads_to(path, *file);
+    return UnixFile{std::move(*file), elsewhere};
+}
+
+bool leads_to(const std::string& path, const Descriptor& file) {
     struct stat here {};
-    const bool same = ::stat(path.c_str(), &here) == 0 && here.st_dev == there.st_dev &&
-                      here.st_ino == there.st_ino;
-    return UnixFile{std::move(*file), !same};
+    struct stat there {};
+    return ::stat(path.c_str(), &here) == 0 && ::fstat(file.get(), &there) == 0 &&
+           here.st_dev == there.st_dev && here.st_ino == there.st_ino;
 }
 
 bool is_unix_socket(const std::string& path) {

@@ -24,6 +24,9 @@ struct UnixFile {
 std::expected<UnixFile, int> open_unix_file(std::int32_t pid, const std::string& name,
                                             const std::string& proc_root = "/proc");
 
+// Whether the path leads to this file from here: by its own name, a link, a volume of a container.
+bool leads_to(const std::string& path, const Descriptor& file);
+
 // `name` as a person would write it: a path that is relative to the working directory of `pid` made
 // absolute, an abstract name with "@" for its NULs.
 std::string unix_path_text(std::int32_t pid, const std::string& name,
