@@ -84,6 +84,17 @@ class UnixJoiner {
         });
     }
 
+    // Redis has closed it, and a child that it forked to write its files has a copy until it ends.
+    [[nodiscard]] bool only_forked(std::uint32_t inode, const Server& server) const {
+        const auto* owners = owners_of(sample_, inode);
+        if (owners == nullptr || !server.pid || !server.answer.clients_complete) return false;
+        return std::ranges::all_of(*owners, [&](const Owner& owner) {
+            const auto process = sample_.processes.by_pid.find(owner.pid);
+            return owner.pid != *server.pid && process != sample_.processes.by_pid.end() &&
+                   process->second.parent == *server.pid;
+        });
+    }
+
     void take(const UnixSocket& socket) {
         const std::uint32_t inode = socket.socket.inode;
         if (is_own(inode) || is_own(socket.peer_inode)) return;
@@ -104,6 +115,9 @@ class UnixJoiner {
             draft.client = peer_of(socket, by_inode_);
         }
         if (!place) return;
+        if (draft.accepted != nullptr && draft.ends == Ends::peer_closed &&
+            only_forked(inode, sample_.servers[place->server]))
+            return;
         draft.server = place->server;
         draft.listener = place->listener;
         drafts_.push_back(draft);

@@ -74,10 +74,10 @@ std::string machine_of(std::string_view component, std::string_view below) {
     constexpr std::string_view service = "systemd-nspawn@";
     const bool in_payload = below == "payload" || below.starts_with("payload/");
     if (component.starts_with(scope) && component.ends_with(".scope")) {
-        std::string name =
+        const std::string name =
             unit_name(component.substr(scope.size(), component.size() - scope.size() - 6));
         const bool guest = name.starts_with("qemu-");
-        return guest || below == "supervisor" ? "" : name;
+        return guest || below == "supervisor" ? std::string() : name;
     }
     if (component.starts_with(service) && component.ends_with(".service") && in_payload)
         return unit_name(component.substr(service.size(), component.size() - service.size() - 8));

@@ -174,6 +174,24 @@ TEST(UnixJoin, ThePeerClosed) {
     EXPECT_EQ(world.told(), "20 - 1 unverified [peer-out-of-sight]\n");
 }
 
+TEST(UnixJoin, ACopyInAForkedChildIsNoLeak) {
+    World world;
+    world.connect(20, 8);
+    world.leave(20, world.sample.unix_side.sockets);
+    world.own(20, 101, 8);
+    world.own(10, 101, 6);
+    world.sample.processes.by_pid[101].parent = redis_pid;
+    EXPECT_EQ(world.told(), "20 - - close-wait [peer-closed]\n") << "the server holds it as well";
+    world.sample.processes.owners[20] = {{101, 8}};
+    EXPECT_EQ(world.told(), "");
+    world.sample.processes.by_pid[101].parent = 1;
+    EXPECT_EQ(world.told(), "20 - - close-wait [peer-closed]\n");
+    // A server that forks its workers and tells of no client.
+    world.sample.processes.by_pid[101].parent = redis_pid;
+    world.sample.servers[0].answer.clients_complete = false;
+    EXPECT_EQ(world.told(), "20 - - close-wait [peer-closed]\n");
+}
+
 TEST(UnixJoin, AnotherSocketWithTheInodeIsNotTheOne) {
     World world;
     world.connect(20, 8);
