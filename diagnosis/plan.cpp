@@ -180,7 +180,8 @@ std::vector<ServerSetting> settings_to_change(const Sample& sample,
     std::vector<ServerSetting> settings;
     for (std::size_t at = 0; at < sample.servers.size(); ++at) {
         const Server& server = sample.servers[at];
-        if (server.answer.tcp_keepalive_s != 0U) continue;
+        const bool by_path_alone = server.listening.empty() && !server.path.empty();
+        if (server.answer.tcp_keepalive_s != 0U || by_path_alone) continue;
         settings.push_back({at, keepalive_s(server, chosen), planned, {}, ""});
     }
     return settings;

@@ -432,6 +432,8 @@ def test_verbs_that_act_leave_them_alone(host):
             assert [(action["planned"], action["outcome"]) for action in told["actions"]] == [(False, "skipped")] * 3
             assert {"path": str(redis.socket)} == told["actions"][0]["client"]
             assert "Unix socket" in told["actions"][0]["reason"]
+    told = connleak("protect", ":6379", host=host).stdout.decode()
+    assert "no connections that take keepalive" in told and "3 skipped: a Unix socket" in told
     assert client.alive(inodes) == inodes
 
 
