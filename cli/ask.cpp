@@ -11,8 +11,11 @@
 #include <utility>
 #include <vector>
 
+#include "cli/unix_sockets.h"
 #include "diagnosis/findings.h"
 #include "diagnosis/join.h"
+#include "probes/redis_interview.h"
+#include "system/descriptor.h"
 
 namespace connleak::cli {
 
@@ -75,6 +78,35 @@ std::optional<std::int32_t> peer_pid(int descriptor) {
     return peer.pid;
 }
 
+ServerAnswer no_way(const std::string& scope, const std::string& error, const std::string& why) {
+    ServerAnswer answer;
+    answer.asked = true;
+    answer.error = why + " (" + error + ")";
+    answer.gaps.push_back(
+        {"redis", scope, error, why + ": " + std::string(probes::lacks_everything)});
+    return answer;
+}
+
+// Tells in `pid` who is at the other end.
+ServerAnswer ask_by_path(probes::RedisConversation& conversation, const UnixWay& way,
+                         const probes::OpenSocket& open_socket, const std::string& scope,
+                         std::optional<std::int32_t>& pid) {
+    if (!way.refusal.empty())
+        return no_way(scope, way.refusal, "the path of its Unix socket leads to none");
+    // The conversation owns its socket and keeps the way to it; a second descriptor of it tells who
+    // is at the other end.
+    const auto second = std::make_shared<Descriptor>();
+    ServerAnswer answer =
+        conversation.ask_unix(way.address, [open_socket, second, file = way.file](int family) {
+            const int descriptor = open_socket(family);
+            if (descriptor >= 0) *second = Descriptor(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0));
+            return descriptor;
+        });
+    if (*second) pid = peer_pid(second->get());
+    *second = Descriptor();
+    return answer;
+}
+
 Asked ask_one(const Session& session, const Server& server,
               const probes::Credentials& credentials) {
     const netlink::Netns* chosen = server.netns ? session.netns(*server.netns) : nullptr;
@@ -97,6 +129,7 @@ Asked ask_one(const Session& session, const Server& server,
         return probes::RedisLimits{.step = std::min(step, left), .total = left};
     };
     const std::string scope = server.path.empty() ? server.endpoint.text() : server.path;
+    const bool by_path = !server.path.empty();
 
     Asked asked;
     const auto ask = [&](const auto& put) {
@@ -104,31 +137,31 @@ Asked ask_one(const Session& session, const Server& server,
             std::make_unique<probes::RedisConversation>(scope, credentials, limits());
         asked.answer = put(*asked.conversation);
     };
-    if (!server.path.empty()) {
-        // The conversation owns its socket; a second descriptor of it tells who is at the other
-        // end.
-        int second = -1;
-        ask([&](auto& conversation) {
-            return conversation.ask_unix(server.path, [&](int family) {
-                const int descriptor = open_socket(family);
-                if (descriptor >= 0 && second < 0) second = ::fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
-                return descriptor;
-            });
-        });
-        if (second >= 0) {
-            asked.peer_pid = peer_pid(second);
-            ::close(second);
-        }
-        return asked;
-    }
-    for (const Endpoint& end : ways_to(session, server)) {
-        if (std::chrono::steady_clock::now() >= deadline) break;
+    const auto try_once = [&](const auto& put) {
+        if (std::chrono::steady_clock::now() >= deadline) return false;
         Asked before = std::exchange(asked, {});
-        ask([&](auto& conversation) { return conversation.ask(end, open_socket); });
+        put();
         // The first failure is the one to report: it is of the address that the server is named by.
-        if (worth_another_try(asked.answer) && before.conversation != nullptr)
-            asked = std::move(before);
-        if (!worth_another_try(asked.answer)) break;
+        if (worth_another_try(asked.answer) && before.answer.asked) asked = std::move(before);
+        return worth_another_try(asked.answer);
+    };
+    bool go_on = true;
+    for (const Endpoint& end : by_path ? std::vector<Endpoint>() : ways_to(session, server)) {
+        go_on = try_once(
+            [&] { ask([&](auto& conversation) { return conversation.ask(end, open_socket); }); });
+        if (!go_on) break;
+    }
+    for (const UnixWay& way : go_on ? unix_ways_to(server) : std::vector<UnixWay>()) {
+        go_on = try_once([&] {
+            ask([&](auto& conversation) {
+                return ask_by_path(conversation, way, open_socket, scope, asked.peer_pid);
+            });
+            if (asked.peer_pid && !is_server(server, *asked.peer_pid)) {
+                asked = {};
+                asked.answer = no_way(scope, "ESTALE", "another process listens at the path now");
+            }
+        });
+        if (!go_on) break;
     }
     return asked;
 }
@@ -168,7 +201,7 @@ void ask_servers(Session& session, const std::string& password) {
         server.answer = std::move(answers[at].answer);
         server.user = std::move(answers[at].user);
         if (!server.answer.version.empty()) server.kind = server.answer.kind;
-        if (answers[at].peer_pid) server.pid = answers[at].peer_pid;
+        if (!server.pid) server.pid = answers[at].peer_pid;
         server.asked_from = server.netns ? *server.netns : session.home().id();
         session.redis_ms += server.answer.asking_ms;
         std::ranges::move(server.answer.gaps, std::back_inserter(sample.gaps));

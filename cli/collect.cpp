@@ -9,6 +9,7 @@
 #include "cli/discover.h"
 #include "cli/host.h"
 #include "cli/translations.h"
+#include "cli/unix_sockets.h"
 #include "diagnosis/join.h"
 #include "probes/processes.h"
 
@@ -72,11 +73,13 @@ std::optional<std::string> collect(Session& session, const std::string& password
         const bool of_interest = std::ranges::binary_search(ports, socket.tuple.local.port);
         (of_interest ? inodes : beside).insert(socket.inode);
     }
+    read_unix_sockets(session, inodes);
     inodes.erase(0);
     beside.erase(0);
     sample.processes = probes::read_processes(inodes, "/proc", "", beside);
     std::ranges::move(sample.processes.gaps, std::back_inserter(sample.gaps));
     sample.processes.gaps.clear();
+    find_left_ends(session);
     for (Server& server : sample.servers)
         name_listening_process(server, listeners, sample.processes);
     collect_proxies(session, listeners);

@@ -9,6 +9,7 @@
 #include <tuple>
 #include <unordered_set>
 
+#include "cli/discover_unix.h"
 #include "cli/resolve.h"
 #include "cli/translations.h"
 #include "diagnosis/join.h"
@@ -52,15 +53,18 @@ void drop_cluster_bus(std::vector<Endpoint>& listening) {
 
 class Discovery {
   public:
-    explicit Discovery(Session& session) : session_(session) {
+    explicit Discovery(Session& session) : session_(session), unix_(session) {
         netlink::SocketQuery query;
         query.states = state_bit(State::listen);
         query.with_info = false;
         listeners_ = session.dump(query);
         std::unordered_set<std::uint32_t> inodes;
         for (const Socket& socket : listeners_) inodes.insert(socket.inode);
+        unix_.add_inodes(inodes);
         processes_ = probes::find_redis_processes(inodes);
     }
+
+    [[nodiscard]] const UnixDiscovery& by_unix() const { return unix_; }
 
     // Every Redis-compatible process of which a listening socket is in sight.
     void add_local() {
@@ -111,8 +115,8 @@ class Discovery {
             if (server.path.empty() || !server.pid) continue;
             const auto process =
                 std::ranges::find(processes_, *server.pid, &probes::RedisProcess::pid);
-            if (process == processes_.end()) continue;
-            listen_as(*process, server);
+            if (process != processes_.end() && server.listening.empty())
+                listen_as(*process, server);
         }
     }
 
@@ -140,7 +144,7 @@ class Discovery {
         auto& servers = session_.sample().servers;
         const bool known = std::ranges::any_of(servers, [&](const Server& other) {
             return other.netns == server.netns && other.endpoint == server.endpoint &&
-                   other.path == server.path;
+                   other.path == server.path && other.pid == server.pid;
         });
         if (!known) servers.push_back(std::move(server));
     }
@@ -166,7 +170,8 @@ class Discovery {
         server.kind = process.kind;
         server.pid = process.pid;
         listen_as(process, server);
-        if (server.listening.empty()) return nullptr;
+        unix_.listen_as(process, server);
+        if (server.listening.empty() && server.unix_listening.empty()) return nullptr;
         auto& servers = session_.sample().servers;
         const auto known = std::ranges::find(servers, server.pid, &Server::pid);
         if (known != servers.end()) return &*known;
@@ -240,14 +245,12 @@ class Discovery {
 
     // Reached by path; which process it is, the connection to it tells.
     std::optional<std::string> add_unix(const Target& target) {
-        Server server;
-        server.path = target.path;
-        server.netns = session_.home().id();
-        add(std::move(server));
+        for (Server& server : unix_.servers_at(target.path, processes_)) add(std::move(server));
         return std::nullopt;
     }
 
     Session& session_;
+    UnixDiscovery unix_;
     std::vector<Socket> listeners_;
     std::vector<probes::RedisProcess> processes_;
 };
@@ -256,6 +259,7 @@ class Discovery {
 
 std::optional<std::string> discover_servers(Session& session) {
     Discovery discovery(session);
+    session.sample().unix_side.earlier = discovery.by_unix().accepted();
     if (session.options().targets.empty()) {
         discovery.add_local();
         return std::nullopt;

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "cli/host.h"
+#include "cli/unix_sockets.h"
 #include "netlink/network.h"
 
 namespace connleak::cli {
@@ -79,6 +80,18 @@ std::optional<bool> KernelWitness::listed(std::size_t server, const Endpoint& cl
     }
     if (!entry->second) return std::nullopt;
     return entry->second->contains(client);
+}
+
+std::optional<std::vector<UnixSocket>> KernelWitness::unix_sockets_again() {
+    UnixTables tables = dump_unix_sockets(session_);
+    if (!tables.complete) return std::nullopt;
+    return std::move(tables.sockets);
+}
+
+std::optional<std::vector<ServerClient>> KernelWitness::clients_again(std::size_t server) {
+    if (server >= session_.conversations.size() || session_.conversations[server] == nullptr)
+        return std::nullopt;
+    return session_.conversations[server]->clients_again();
 }
 
 bool KernelWitness::same_server_again(std::size_t server) {

@@ -21,6 +21,8 @@ class KernelWitness : public Witness {
     std::optional<std::vector<Endpoint>> peers_of_local_end(NetnsId netns,
                                                             const Endpoint& local) override;
     std::optional<bool> listed(std::size_t server, const Endpoint& client) override;
+    std::optional<std::vector<UnixSocket>> unix_sockets_again() override;
+    std::optional<std::vector<ServerClient>> clients_again(std::size_t server) override;
     bool same_server_again(std::size_t server) override;
     std::optional<Hop> route(NetnsId netns, const Address& destination) override;
     std::optional<std::vector<std::uint8_t>> neighbour(NetnsId netns, std::uint32_t interface,

@@ -90,7 +90,7 @@ std::expected<KeepaliveSettings, std::string> turned_on(const KeepaliveSettings&
 
 void look_into_unknown(const Sample& sample, Plan& plan) {
     std::erase_if(plan.actions, [&](const Action& action) {
-        if (action.connection->keepalive == Keepalive::off) return false;
+        if (!action.planned || action.connection->keepalive == Keepalive::off) return false;
         const auto borrowed = borrow(sample, *socket_to_protect(sample, *action.connection));
         const auto settings =
             borrowed ? borrowed->read() : std::expected<KeepaliveSettings, int>(std::unexpected(0));

@@ -4,6 +4,8 @@
 
 #include <cstdio>
 
+#include <algorithm>
+
 #include "cli/output.h"
 
 namespace connleak::cli {
@@ -15,7 +17,11 @@ int fail(int status, const std::string& line) {
 
 int status_of(const Plan& plan, bool interrupted) {
     const Totals totals = plan.totals();
-    const std::uint64_t not_planned = plan.actions.size() - totals.planned;
+    // What needs nothing to be done was skipped before it was planned.
+    const auto not_planned =
+        static_cast<std::uint64_t>(std::ranges::count_if(plan.actions, [](const Action& action) {
+            return !action.planned && action.outcome != Outcome::skipped;
+        }));
     if (totals.failed + not_planned > 0)
         return totals.failed + not_planned == plan.actions.size() ? nothing_reported
                                                                   : found_something;

@@ -77,9 +77,17 @@ std::expected<Target, std::string> parse_target(std::string_view text) {
         "write host:port, :port, redis://[user@]host:port, unix:/path or tcp://host:port";
 
     if (take(rest, "unix:")) {
+        if (rest.starts_with('@')) {
+            if (rest.size() == 1) return wrong("after unix:@ comes an abstract name");
+            if (rest.size() > 108) return wrong("an abstract name has at most 107 bytes");
+            target.path = rest;
+            return target;
+        }
         take(rest, "//");
         if (!rest.starts_with('/'))
-            return wrong("the path of a Unix socket begins with /: unix:/run/redis/redis.sock");
+            return wrong(
+                "the path of a Unix socket begins with /, an abstract name with @: "
+                "unix:/run/redis/redis.sock");
         if (rest.size() > 107) return wrong("the path of a Unix socket has at most 107 bytes");
         target.path = rest;
         return target;

@@ -15,7 +15,8 @@ struct Target {
     Protocol protocol = Protocol::redis;
     std::string host;  // "" for ":6379": this host, in every namespace in sight
     std::uint16_t port = 0;
-    std::string path;  // of a Unix socket; then host and port are empty
+    // Of a Unix socket, then host and port are empty: a path, or "@" and an abstract name.
+    std::string path;
     std::string user;
 };
 

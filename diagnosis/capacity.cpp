@@ -177,7 +177,7 @@ std::optional<PortUse> fullest_ports(const Sample& sample, const Report& report,
                                      std::size_t server) {
     std::map<std::pair<NetnsId, Address>, std::map<Endpoint, std::uint64_t>> used;
     for (const Connection& each : report.connections) {
-        if (each.server != server || each.client_socket == nullptr) continue;
+        if (each.server != server || each.client_socket == nullptr || is_unix(each)) continue;
         ++used[{each.client_socket->netns, each.own_client_end().address}][each.dialled_end()];
     }
     std::optional<PortUse> worst;

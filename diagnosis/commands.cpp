@@ -77,6 +77,7 @@ std::string Commands::inside(std::optional<NetnsId> netns, const std::string& co
 }
 
 std::string Commands::client(const std::string& words) const {
+    if (server_.path_elsewhere) return "";
     std::string command = server_.kind == ServerKind::valkey ? "valkey-cli" : "redis-cli";
     if (!server_.path.empty()) {
         command += " -s " + quoted(server_.path);

@@ -6,6 +6,7 @@
 #include "diagnosis/holders.h"
 #include "diagnosis/proxies.h"
 #include "diagnosis/second_look.h"
+#include "diagnosis/unix_join.h"
 #include "diagnosis/verdict.h"
 
 namespace connleak {
@@ -42,6 +43,10 @@ Report diagnose(const Sample& sample, const Policy& policy, Witness& witness,
         connection.age_s = age_s(connection);
         report.connections.push_back(std::move(connection));
     }
+    for (Connection& connection : join_unix(sample, policy, witness, own_pid, report.found_later)) {
+        connection.age_s = age_s(connection);
+        report.connections.push_back(std::move(connection));
+    }
     conclude(sample, policy, report);
     return report;
 }
@@ -53,7 +58,7 @@ void conclude(const Sample& sample, const Policy& policy, Report& report) {
         ++counts.verdict[static_cast<std::size_t>(connection.verdict)];
         const Socket* judged = connection.server_socket != nullptr ? connection.server_socket
                                                                    : connection.client_socket;
-        if (judged != nullptr && judged->state == State::established)
+        if (judged != nullptr && judged->state == State::established && !is_unix(connection))
             ++counts.keepalive[static_cast<std::size_t>(connection.keepalive)];
     }
     report.holders.clear();

@@ -211,6 +211,16 @@ Found suspects(const Context& context) {
     result.shares = shares(context, Verdict::suspect, true);
     result.summary = count(total, "connection shows", "connections show") +
                      " signs of a dead peer, without proof";
+    const bool by_unix = std::ranges::all_of(context.report.connections, [&](const auto& each) {
+        return each.server != context.index || each.verdict != Verdict::suspect || is_unix(each);
+    });
+    if (by_unix) {
+        result.summary = count(total, "Unix connection", "Unix connections") +
+                         " half closed, or unknown to the server that holds " +
+                         (total == 1 ? "it" : "them");
+        result.remedy = "Both ends are there; only their owners can tell what they wait for";
+        return result;
+    }
     result.remedy =
         "Retransmissions and keepalive decide by themselves, in their time. connleak verify asks "
         "each peer now, and harms no living one:";

@@ -92,6 +92,7 @@ void name_holders(const Sample& sample, const Policy& policy, Report& report) {
         ++group.connections;
         group.persistent += persistent ? 1 : 0;
         group.keepalive_on += connection.keepalive == Keepalive::on ? 1 : 0;
+        group.by_unix_socket += is_unix(connection) ? 1U : 0U;
         raise(group.oldest_s, connection.age_s);
         if (connection.last_heard_ms)
             raise(group.silent_max_s, std::optional(*connection.last_heard_ms / 1000));
@@ -105,7 +106,9 @@ void name_holders(const Sample& sample, const Policy& policy, Report& report) {
             holder.server = connection.server;
             ++holder.connections;
             holder.persistent += persistent ? 1 : 0;
-            holder.close_wait += client->state == State::close_wait ? 1 : 0;
+            // A Unix socket's state stays at established.
+            const bool waits = is_unix(connection) && connection.verdict == Verdict::close_wait;
+            holder.close_wait += client->state == State::close_wait || waits ? 1U : 0U;
             holder.keepalive_off += off ? 1 : 0;
             raise(holder.oldest_s, connection.age_s);
             raise(holder.idle_max_s, idle_s);

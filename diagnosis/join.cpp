@@ -5,6 +5,8 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "diagnosis/unix_join.h"
+
 namespace connleak {
 
 namespace {
@@ -281,7 +283,7 @@ class Joiner {
                     return held->second;
                 return std::nullopt;
             }
-            if (row.fd && row.path.empty()) {
+            if (row.fd) {
                 const auto found = by_fd.find(*row.fd);
                 if (found != by_fd.end()) return found->second;
             }
@@ -290,11 +292,11 @@ class Joiner {
 
         for (const ServerClient& row : answer.clients) {
             // A master's row is the replica's own connection to it, not a client of this server.
-            if (row.flags.find('M') != std::string::npos) continue;
+            if (row.flags.find('M') != std::string::npos || by_unix_socket(row)) continue;
             if (const auto at = find(row)) {
                 drafts_[*at].connection.row = &row;
                 drafts_[*at].facts.listed = true;
-            } else if (row.address || !row.path.empty()) {
+            } else if (row.address) {
                 add_row(index, row);
             }
         }
@@ -311,8 +313,7 @@ class Joiner {
         Draft result;
         result.connection.server = index;
         result.connection.row = &row;
-        if (row.address) result.connection.client_end = *row.address;
-        result.connection.client_path = row.path;
+        result.connection.client_end = *row.address;
         result.connection.server_end = row.local_address.value_or(sample_.servers[index].endpoint);
         result.facts.listed = true;
         drafts_.push_back(std::move(result));

@@ -114,6 +114,7 @@ const Socket* socket_to_protect(const Sample& sample, const Connection& connecti
         default:
             break;
     }
+    if (is_unix(connection)) return nullptr;
     // Where the server is in sight, its side decides: that is where ghosts pile up.
     const Socket* socket = connection.server_socket;
     if (socket == nullptr && !sample.servers[connection.server].netns)
@@ -126,12 +127,18 @@ const Socket* socket_to_protect(const Sample& sample, const Connection& connecti
 Plan plan_protect(const Sample& sample, const Report& report) {
     Plan plan;
     for (const Connection& connection : report.connections) {
-        if (connection.keepalive == Keepalive::on ||
-            socket_to_protect(sample, connection) == nullptr)
+        const bool by_unix = is_unix(connection) && connection.server_socket != nullptr &&
+                             connection.verdict != Verdict::close_wait;
+        if (!by_unix && (connection.keepalive == Keepalive::on ||
+                         socket_to_protect(sample, connection) == nullptr))
             continue;
         Action action;
         action.connection = &connection;
         action.method = Method::keepalive;
+        if (by_unix) {
+            action.planned = false;
+            action.end(Outcome::skipped, std::string(needs_no_keepalive));
+        }
         plan.actions.push_back(std::move(action));
     }
     std::ranges::stable_sort(plan.actions, {}, [](const Action& each) {
@@ -173,7 +180,8 @@ std::vector<ServerSetting> settings_to_change(const Sample& sample,
     std::vector<ServerSetting> settings;
     for (std::size_t at = 0; at < sample.servers.size(); ++at) {
         const Server& server = sample.servers[at];
-        if (server.answer.tcp_keepalive_s != 0U) continue;
+        const bool by_path_alone = server.listening.empty() && !server.path.empty();
+        if (server.answer.tcp_keepalive_s != 0U || by_path_alone) continue;
         settings.push_back({at, keepalive_s(server, chosen), planned, {}, ""});
     }
     return settings;

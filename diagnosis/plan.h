@@ -65,11 +65,14 @@ Plan plan_reap(const Sample& sample, const Report& report, MethodChoice choice,
 // connections that are established and no other verdict's matter. nullptr for none.
 const Socket* socket_to_protect(const Sample& sample, const Connection& connection);
 
-// The sockets without keepalive, and those of which the kernel's table does not tell.
+// The sockets without keepalive, and those of which the kernel's table does not tell. Unix sockets
+// are skipped from the start.
 Plan plan_protect(const Sample& sample, const Report& report);
 
 // Why an action of plan_protect() was left out in the end: there was nothing to do.
 inline constexpr std::string_view has_keepalive = "it has keepalive already";
+inline constexpr std::string_view needs_no_keepalive =
+    "a Unix socket: its peer cannot vanish without the kernel knowing";
 
 // How many of a server's connections have keepalive once the plan has been carried out; before
 // that, how many have it now.

@@ -78,6 +78,7 @@ std::vector<Subject> choose_subjects(const Sample& sample, const Report& report,
     std::vector<Subject> subjects;
     for (std::size_t at = 0; at < report.connections.size(); ++at) {
         const Connection& connection = report.connections[at];
+        if (is_unix(connection)) continue;  // nothing is sent there that could be answered
         switch (connection.verdict) {
             case Verdict::unverified:
             case Verdict::suspect:

@@ -12,6 +12,8 @@
 
 #include "diagnosis/address.h"
 #include "diagnosis/proxy_records.h"
+#include "diagnosis/socket.h"
+#include "diagnosis/unix_side.h"
 
 namespace connleak {
 
@@ -22,97 +24,6 @@ struct Gap {
     std::string error;   // the errno's name, or the server's own words
     std::string effect;  // what the report lacks because of it, for a person
     friend bool operator==(const Gap&, const Gap&) = default;
-};
-
-// Inode of the network namespace in nsfs, as `readlink /proc/PID/ns/net` shows it.
-using NetnsId = std::uint64_t;
-
-// ---------------------------------------------------------------- sockets (sock_diag(7))
-
-// TCP states, RFC 9293 section 3.3.2; the numbers are the kernel's (net/tcp_states.h).
-enum class State : std::uint8_t {
-    established = 1,
-    syn_sent = 2,
-    syn_received = 3,  // also TCP_NEW_SYN_RECV (12)
-    fin_wait_1 = 4,
-    fin_wait_2 = 5,
-    time_wait = 6,
-    closed = 7,
-    close_wait = 8,
-    last_ack = 9,
-    listen = 10,
-    closing = 11,
-};
-
-// A set of states has one bit for each.
-constexpr std::uint32_t state_bit(State state) {
-    return 1U << static_cast<unsigned>(state);
-}
-
-// idiag_timer. The kernel reports one timer of a socket: retransmit and persist hide keepalive.
-enum class TimerKind : std::uint8_t {
-    off = 0,
-    retransmit = 1,  // also RACK and tail loss probes
-    keepalive = 2,   // in FIN-WAIT-2 it is that state's own timeout
-    timewait = 3,
-    persist = 4,  // zero-window probes
-    delack = 5,
-};
-
-struct Timer {
-    TimerKind kind = TimerKind::off;
-    std::uint32_t expires_ms = 0;
-    std::uint32_t retransmits = 0;  // retransmissions, or unanswered keepalive or window probes
-    friend bool operator==(const Timer&, const Timer&) = default;
-};
-
-// The part of struct tcp_info (linux/tcp.h) that means something here. A field that the running
-// kernel is too old to have keeps its 0.
-struct TcpInfo {
-    std::uint32_t last_data_sent_ms = 0;
-    std::uint32_t last_data_received_ms =
-        0;  // counts from the socket's birth before the first data
-    std::uint32_t last_ack_received_ms = 0;
-    std::uint32_t unacked = 0;  // segments in flight
-    std::uint32_t rtt_us = 0;
-    std::uint32_t total_retransmits = 0;
-    std::uint8_t backoff = 0;
-    std::uint8_t probes = 0;  // keepalive or zero-window probes not answered yet
-    std::uint64_t bytes_received = 0;
-    std::uint64_t bytes_sent = 0;  // each once, however often it was sent again
-    friend bool operator==(const TcpInfo&, const TcpInfo&) = default;
-};
-
-// A socket's memory, as SO_MEMINFO has it (sk_get_meminfo() in net/core/sock.c): bytes, and drops.
-struct SocketMemory {
-    std::uint32_t rmem_alloc = 0;          // received and not read yet, with the kernel's overhead
-    std::uint32_t rcvbuf = 0;              // the limit of that, SO_RCVBUF
-    std::uint32_t wmem_alloc = 0;          // on its way out, below TCP
-    std::uint32_t sndbuf = 0;              // the limit of wmem_queued, SO_SNDBUF
-    std::uint32_t fwd_alloc = 0;           // reserved, and not in use
-    std::uint32_t wmem_queued = 0;         // to be sent, or sent and not acknowledged
-    std::uint32_t optmem = 0;              // options, filters, control messages
-    std::optional<std::uint32_t> backlog;  // arrived while the socket was in use
-    std::optional<std::uint32_t> drops;    // packets dropped; absent: an older kernel
-    friend bool operator==(const SocketMemory&, const SocketMemory&) = default;
-};
-
-struct Socket {
-    NetnsId netns = 0;
-    Tuple tuple;
-    State state = State::closed;
-    bool ipv6_socket = false;  // AF_INET6, even where the addresses are v4-mapped
-    Timer timer;
-    std::uint32_t inode = 0;  // 0: no descriptor yet (accept queue) or no more (closing states)
-    std::uint32_t uid = 0;
-    std::uint32_t interface = 0;         // idiag_if: bound device, 0 for none
-    std::uint64_t cookie = 0;            // sock_gen_cookie(): unique until the host reboots
-    std::uint64_t cgroup_id = 0;         // INET_DIAG_CGROUP_ID, 0 when the kernel does not tell
-    std::uint32_t rx_queue_bytes = 0;    // of a listener: connections that wait for accept()
-    std::uint32_t tx_queue_bytes = 0;    // of a listener: the backlog's limit
-    std::optional<TcpInfo> info;         // absent for TIME-WAIT and SYN-RECEIVED
-    std::optional<SocketMemory> memory;  // the same, and where it was not asked for
-    friend bool operator==(const Socket&, const Socket&) = default;
 };
 
 // ---------------------------------------------------------------- namespaces and their network
@@ -292,12 +203,14 @@ struct ServerAnswer {
 struct Server {
     ServerKind kind = ServerKind::redis;
     Endpoint endpoint;                // how the report names it
-    std::string path;                 // when it was reached by a Unix socket
+    std::string path;                 // when the report names it by a Unix socket, see UnixListener
     std::optional<NetnsId> netns;     // absent: the server is out of sight
     std::optional<std::int32_t> pid;  // of the listening process
     std::string through;  // comm of `pid` where that is a proxy, and another process answers
     std::vector<Endpoint>
         listening;  // its listening sockets in `netns`; 0.0.0.0 and :: are any address
+    std::vector<UnixListener> unix_listening;
+    bool path_elsewhere = false;  // `path` is of another mount namespace than the program's own
     std::optional<std::uint64_t> fd_limit;  // soft RLIMIT_NOFILE of `pid`
     std::optional<NetnsId> asked_from;      // the namespace that our own connection was opened in
     std::string user;                       // that it was asked as; "" for the default user
@@ -338,6 +251,7 @@ struct PeerNamespace {
 struct Sample {
     std::vector<Namespace> namespaces;
     std::vector<Socket> sockets;  // of all namespaces, on the ports of interest, without LISTEN
+    UnixSide unix_side;
     Processes processes;
     std::vector<Server> servers;
     std::vector<Proxy> proxies;  // local processes between clients and these servers

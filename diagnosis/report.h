@@ -66,7 +66,7 @@ struct Connection {
     std::size_t server = 0;  // index into Sample::servers
     Endpoint server_end;
     Endpoint client_end;      // family none for a Unix socket
-    std::string client_path;  // of a Unix socket
+    std::string client_path;  // of a Unix socket: the server's path, as UnixListener has it
     // Both ends are as the server's host has them. Where addresses are rewritten on the way and
     // that is known: the client's own, `local` its end and `remote` what it connected to.
     std::optional<Tuple> client_tuple;
@@ -106,6 +106,10 @@ struct ProxyUse {
     std::vector<Behind> behind;            // most connections first
 };
 
+inline bool is_unix(const Connection& connection) {
+    return !connection.client_path.empty();
+}
+
 // One process and one server that it holds connections to.
 struct Holder {
     std::int32_t pid = 0;
@@ -134,6 +138,7 @@ struct Group {
     std::uint64_t persistent_per_worker_max = 0;
     std::uint64_t duplicate_workers = 0;  // processes with more than one persistent connection
     std::uint64_t keepalive_on = 0;
+    std::uint64_t by_unix_socket = 0;  // of `connections`: those have no keepalive
     std::optional<std::int64_t> oldest_s;
     std::optional<std::int64_t> silent_max_s;  // the longest time without a word from the peer
     std::optional<std::uint64_t> max_workers;

@@ -62,6 +62,13 @@ class Witness {
                                                                std::uint32_t interface,
                                                                const Address& address) = 0;
 
+    // All Unix sockets of all namespaces as they are now. std::nullopt: not known, or not all.
+    virtual std::optional<std::vector<UnixSocket>> unix_sockets_again() { return std::nullopt; }
+    // A new CLIENT LIST of the server. std::nullopt: not known.
+    virtual std::optional<std::vector<ServerClient>> clients_again(std::size_t /*server*/) {
+        return std::nullopt;
+    }
+
     // Milliseconds since the epoch: how old a snapshot is by now.
     virtual std::int64_t now_ms() = 0;
 };

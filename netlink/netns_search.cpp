@@ -38,7 +38,8 @@ struct Opened {
 };
 
 std::expected<Opened, int> open_netns(const std::string& path) {
-    Descriptor descriptor(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    // Whatever lies there, a pipe too, must not keep us waiting.
+    Descriptor descriptor(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
     if (!descriptor) return std::unexpected(errno);
     struct statfs filesystem {};
     struct stat status {};

@@ -12,22 +12,8 @@
 
 namespace connleak::netlink {
 
-enum class UnixType : std::uint8_t { stream, datagram, seqpacket };
-
-struct UnixSocket {
-    // What it has in common with a TCP socket: namespace, state, inode, uid, cookie, queues. It has
-    // no addresses, no timer and no tcp_info.
-    Socket socket;
-    UnixType type = UnixType::stream;
-    // Raw bytes of its address: a path, or a NUL and an abstract name, which can hold anything; ""
-    // for none.
-    std::string name;
-    std::uint32_t peer_inode = 0;  // 0 for none; the peer can be in another namespace
-    // Of a listener: inodes of the connecting ends that wait for accept() (UNIX_DIAG_ICONS). The
-    // kernel tells such an end no peer: the socket that it will get has no descriptor yet.
-    std::vector<std::uint32_t> pending;
-    friend bool operator==(const UnixSocket&, const UnixSocket&) = default;
-};
+using connleak::UnixSocket;
+using connleak::UnixType;
 
 struct UnixDump {
     std::vector<UnixSocket> sockets;     // each once

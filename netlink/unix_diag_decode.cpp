@@ -63,6 +63,8 @@ std::optional<UnixSocket> decode_unix_socket(std::span<const std::uint8_t> paylo
             decoded->peer_inode = load<std::uint32_t>(value);
         } else if (attribute == UNIX_DIAG_UID) {
             socket.uid = load<std::uint32_t>(value);
+        } else if (attribute == UNIX_DIAG_SHUTDOWN) {
+            decoded->shutdown = load<std::uint8_t>(value);
         } else if (attribute == UNIX_DIAG_RQLEN) {
             const auto queues = load<unix_diag_rqlen>(value);
             socket.rx_queue_bytes = queues.udiag_rqueue;

@@ -65,6 +65,25 @@ ContainerName container_of(std::string_view component) {
     return {id, head.starts_with("libpod") || head == "podman"};
 }
 
+// systemd-nspawn and machined: "machine-NAME.scope" or "systemd-nspawn@NAME.service", and what runs
+// inside is in "payload" below it; the container's own watcher is in "supervisor". libvirt's
+// virtual machines ("machine-qemu\x2d1\x2dNAME.scope") have such scopes, too, and nothing of a
+// guest runs in them.
+std::string machine_of(std::string_view component, std::string_view below) {
+    constexpr std::string_view scope = "machine-";
+    constexpr std::string_view service = "systemd-nspawn@";
+    const bool in_payload = below == "payload" || below.starts_with("payload/");
+    if (component.starts_with(scope) && component.ends_with(".scope")) {
+        const std::string name =
+            unit_name(component.substr(scope.size(), component.size() - scope.size() - 6));
+        const bool guest = name.starts_with("qemu-");
+        return guest || below == "supervisor" ? std::string() : name;
+    }
+    if (component.starts_with(service) && component.ends_with(".service") && in_payload)
+        return unit_name(component.substr(service.size(), component.size() - service.size() - 8));
+    return "";
+}
+
 CgroupPlace place_of_path(std::string_view path) {
     constexpr std::string_view deleted = " (deleted)";
     if (path.ends_with(deleted)) path.remove_suffix(deleted.size());
@@ -81,6 +100,7 @@ CgroupPlace place_of_path(std::string_view path) {
         if (component.empty()) continue;
 
         const ContainerName container = container_of(component);
+        const std::string machine = machine_of(component, path);
         const bool lxc = previous == "lxc" || previous == "lxc.payload";
         if (!container.id.empty()) {
             place.container = container.id;
@@ -88,6 +108,8 @@ CgroupPlace place_of_path(std::string_view path) {
             place.container = component.substr(12);
         } else if (lxc) {
             place.container = component;
+        } else if (!machine.empty()) {
+            place.container = machine;
         }
         // A service above a container is its engine's own, except Podman's, which runs a container
         // as the payload of the service that it was made for.

@@ -9,7 +9,8 @@ namespace connleak::probes {
 struct CgroupPlace {
     std::string unit;       // innermost systemd unit: "php8.2-fpm.service"; "" for none
     std::string container;  // container id as its engine writes it (Docker, containerd, CRI-O,
-                            // Podman), or the name of an LXC container; "" for none
+                            // Podman), or the name where the cgroup tells only that (LXC, LXD,
+                            // Incus, systemd-nspawn); "" for none
 };
 
 // `text` is the content of /proc/PID/cgroup (cgroup v1, v2 or hybrid), see cgroups(7).

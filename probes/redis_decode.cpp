@@ -45,6 +45,20 @@ std::string_view take_line(std::string_view& text) {
     return line;
 }
 
+// A row's text. The path of a Unix socket can hold newlines: such a row ends where the fields that
+// follow an address do. No row begins within another.
+std::string_view take_row(std::string_view& text) {
+    constexpr std::size_t longest_path = 108;
+    const char* const begin = text.data();
+    std::string_view row = take_line(text);
+    for (std::size_t lines = 0; lines < 2 * longest_path && !text.empty(); ++lines) {
+        if (!row.contains("addr=/") || row.contains(" fd=") || text.starts_with("id=")) break;
+        const std::string_view next = take_line(text);
+        row = {begin, static_cast<std::size_t>(next.data() + next.size() - begin)};
+    }
+    return row;
+}
+
 // "10.0.0.1:6379" and "[::1]:6379", and what old versions and Dragonfly write: "::1:6379", where
 // only the last colon belongs to the port. "?:0" is none.
 std::optional<Endpoint> endpoint(std::string_view text) {
@@ -252,7 +266,7 @@ ClientList parse_client_list(std::string_view text) {
     ClientList list;
     list.clients.reserve(std::min(most_clients, text.size() / usual_row_size + 1));
     while (!text.empty()) {
-        const std::string_view line = take_line(text);
+        const std::string_view line = take_row(text);
         if (line.empty()) continue;
         if (list.clients.size() == most_clients) {
             ++list.dropped_lines;

@@ -35,8 +35,10 @@ std::optional<RedisProcess> look_at(const Descriptor& proc, const std::string& n
         const ProcStatus parsed = parse_status(*status);
         if (parsed.namespace_pid != 0) process.namespace_pid = parsed.namespace_pid;
     }
-    if (const auto title = read_text(*folder, "cmdline", title_limit))
+    if (const auto title = read_text(*folder, "cmdline", title_limit)) {
         process.title_port = port_of_title(title_of(*title));
+        process.title_path = path_of_title(title_of(*title));
+    }
     if (const auto netns = read_link(*folder, "ns/net"))
         process.netns = parse_namespace_link(*netns);
 
@@ -74,6 +76,16 @@ std::optional<std::uint16_t> port_of_title(std::string_view title) {
     if (error != std::errc() || end != digits.data() + digits.size() || port == 0)
         return std::nullopt;
     return port;
+}
+
+std::string path_of_title(std::string_view title) {
+    constexpr std::string_view mark = " unixsocket:";
+    // In a cluster, and as a sentinel, it says so at the end.
+    for (const std::string_view mode : {" [cluster]", " [sentinel]"})
+        if (title.ends_with(mode)) title.remove_suffix(mode.size());
+    const std::size_t at = title.find(mark);
+    return at == std::string_view::npos ? std::string()
+                                        : std::string(title.substr(at + mark.size()));
 }
 
 std::vector<RedisProcess> find_redis_processes(const std::unordered_set<std::uint32_t>& listening,

@@ -19,6 +19,10 @@ std::optional<ServerKind> redis_kind_of(std::string_view comm);
 // The port in the title that Redis gives itself ("redis-server 127.0.0.1:6379 [cluster]").
 std::optional<std::uint16_t> port_of_title(std::string_view title);
 
+// The path in the title of one that listens on a Unix socket alone ("redis-server
+// unixsocket:/run/redis.sock"), which may be cut off; "" for none.
+std::string path_of_title(std::string_view title);
+
 struct RedisProcess {
     std::int32_t pid = 0;
     std::int32_t parent = 0;
@@ -27,6 +31,7 @@ struct RedisProcess {
     bool hidden = false;                   // its descriptors may not be read
     std::vector<std::uint32_t> listeners;  // inodes of `listening` that it holds
     std::optional<std::uint16_t> title_port;
+    std::string title_path;
     NetnsId netns = 0;  // 0: not readable
 };
 

@@ -167,10 +167,14 @@ std::expected<RespConnection, RespFailure> RespConnection::connect(
     const std::string& path, const std::function<int(int)>& open_socket, Deadline deadline) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
-    if (path.size() >= sizeof address.sun_path)
+    // An abstract name begins with a NUL, and ends where the address does.
+    const bool abstract = path.starts_with('\0');
+    if (path.size() + (abstract ? 0 : 1) > sizeof address.sun_path)
         return std::unexpected(RespFailure{FailureKind::system, ENAMETOOLONG, {}});
     std::memcpy(address.sun_path, path.data(), path.size());
-    return connect_to(std::as_bytes(std::span(&address, 1)), AF_UNIX, open_socket, deadline);
+    auto bytes = std::as_bytes(std::span(&address, 1));
+    if (abstract) bytes = bytes.first(offsetof(sockaddr_un, sun_path) + path.size());
+    return connect_to(bytes, AF_UNIX, open_socket, deadline);
 }
 
 std::optional<Tuple> RespConnection::tuple() const {

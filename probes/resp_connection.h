@@ -43,7 +43,7 @@ struct RespFailure {
 class RespConnection {
   public:
     // Opens a socket with `open_socket(family)` and connects it to the endpoint, or to the unix
-    // socket.
+    // socket: a path, or a NUL and an abstract name.
     static std::expected<RespConnection, RespFailure> connect(
         const Endpoint& server, const std::function<int(int)>& open_socket, Deadline deadline);
     static std::expected<RespConnection, RespFailure> connect(

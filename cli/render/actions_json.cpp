@@ -14,10 +14,13 @@ Json action(const Action& value) {
     Json client = {{"address", json_address(connection.own_client_end().address)},
                    {"port", json_port(connection.own_client_end())},
                    {"seen_as", json_if_other(connection.client_end, connection.own_client_end())}};
-    if (!connection.client_path.empty()) client = {{"path", connection.client_path}};
-    return {{"server",
-             {{"address", json_address(connection.server_end.address)},
-              {"port", json_port(connection.server_end)}}},
+    Json server = {{"address", json_address(connection.server_end.address)},
+                   {"port", json_port(connection.server_end)}};
+    if (is_unix(connection)) {
+        client = {{"path", connection.client_path}};
+        server["path"] = connection.client_path;
+    }
+    return {{"server", std::move(server)},
             {"client", std::move(client)},
             {"method", word(value.method)},
             {"planned", value.planned},

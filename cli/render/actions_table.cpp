@@ -178,9 +178,11 @@ std::string settings_text(const Sample& sample, const Acts& acts, std::size_t in
 
 // What may be dead as well, and is not known to be.
 std::string doubtful(const Sample& sample, const Report& report, std::size_t server) {
-    const auto& verdicts = report.counts[server].verdict;
-    const std::uint64_t count = verdicts[static_cast<std::size_t>(Verdict::unverified)] +
-                                verdicts[static_cast<std::size_t>(Verdict::suspect)];
+    const auto count = static_cast<std::uint64_t>(
+        std::ranges::count_if(report.connections, [&](const Connection& each) {
+            return each.server == server && !is_unix(each) &&
+                   (each.verdict == Verdict::unverified || each.verdict == Verdict::suspect);
+        }));
     if (count == 0) return "";
     const Commands commands(sample, sample.servers[server]);
     const std::string text =
@@ -225,14 +227,18 @@ std::string protect_table(const Sample& sample, const Acts& acts, bool color) {
     std::string text;
     for (std::size_t at = 0; at < sample.servers.size(); ++at) {
         const Server& server = sample.servers[at];
-        const std::uint64_t wanting = count_of(acts.plan, at, {}, true);
+        const auto wanting = static_cast<std::uint64_t>(
+            std::ranges::count_if(acts.plan.actions, [&](const Action& each) {
+                return each.connection->server == at && each.reason != needs_no_keepalive;
+            }));
         if (!text.empty()) text += '\n';
         std::string rest =
             wanting == 0 ? "every connection has keepalive, nothing to do"
                          : phrase::count(wanting, "connection") + " without keepalive, to get " +
                                phrase::duration(keepalive_s(server, acts.keepalive_s));
         const auto covered = std::ranges::find(acts.coverage, at, &Coverage::server);
-        if (wanting == 0 && covered == acts.coverage.end()) rest = "no connections, nothing to do";
+        if (wanting == 0 && covered == acts.coverage.end())
+            rest = "no connections that take keepalive, nothing to do";
         text += heading(server, rest, paint) + grid(acts, at, true, paint);
         if (acts.acted && wanting > 0 && covered != acts.coverage.end())
             text += fmt::format("\n{} of {} {} keepalive now\n", number(covered->covered),

@@ -25,17 +25,24 @@ std::string time_or_dash(std::optional<std::int64_t> seconds) {
     return seconds ? phrase::duration(*seconds) : "-";
 }
 
+// Unix sockets have none.
+std::string keepalive_text(std::uint64_t on, std::uint64_t able) {
+    return able == 0 ? "-" : fmt::format("{} of {}", number(on), number(able));
+}
+
 // Connections that no process in sight holds, as one line of the holder grid.
 struct Others {
     std::string name;
     std::uint64_t connections = 0;
     std::uint64_t keepalive_on = 0;
+    std::uint64_t by_unix_socket = 0;
     std::optional<std::int64_t> oldest_s = std::nullopt;
     std::optional<std::int64_t> silent_s = std::nullopt;
 
     void add(const Connection& connection) {
         ++connections;
         keepalive_on += connection.keepalive == Keepalive::on ? 1U : 0U;
+        by_unix_socket += is_unix(connection) ? 1U : 0U;
         if (connection.age_s) oldest_s = std::max(oldest_s.value_or(0), *connection.age_s);
         if (connection.last_heard_ms)
             silent_s = std::max(silent_s.value_or(0), *connection.last_heard_ms / 1000);
@@ -43,6 +50,7 @@ struct Others {
     void add(const Others& other) {
         connections += other.connections;
         keepalive_on += other.keepalive_on;
+        by_unix_socket += other.by_unix_socket;
         if (other.oldest_s) oldest_s = std::max(oldest_s.value_or(0), *other.oldest_s);
         if (other.silent_s) silent_s = std::max(silent_s.value_or(0), *other.silent_s);
     }
@@ -54,7 +62,7 @@ struct Others {
                 "-",
                 time_or_dash(oldest_s),
                 time_or_dash(silent_s),
-                fmt::format("{} of {}", number(keepalive_on), number(connections))};
+                keepalive_text(keepalive_on, connections - by_unix_socket)};
     }
 };
 
@@ -155,7 +163,7 @@ const Socket* telling_socket(const Connection& connection) {
 
 std::string timer_text(const Connection& connection) {
     const Socket* socket = telling_socket(connection);
-    if (socket == nullptr) return "-";
+    if (socket == nullptr || is_unix(connection)) return "-";
     if (socket->timer.kind == TimerKind::off) return "off";
     std::string text = fmt::format("{} {}", word(socket->timer.kind),
                                    phrase::short_duration(socket->timer.expires_ms / 1000));
@@ -200,7 +208,7 @@ std::vector<std::string> holder_lines(const Sample& sample, const Report& report
         grid.row({printable(group.name) + on_host(sample, group.host), number(group.workers),
                   number(group.connections), number(group.per_worker_max), number(group.persistent),
                   time_or_dash(group.oldest_s), time_or_dash(group.silent_max_s),
-                  of_total(group.keepalive_on, group.connections)});
+                  keepalive_text(group.keepalive_on, group.connections - group.by_unix_socket)});
         if (group.proxy) add_behind(*group.proxy, grid);
     }
     for (const Others& each : others_of(report, server)) {

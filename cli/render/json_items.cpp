@@ -26,6 +26,7 @@ Json socket(const Sample& sample, const Socket* value) {
     Json json = Json::object();
     Members members(json);
     add_socket(members, sample.processes_of(value->netns), *value);
+    if (is_unix(*value)) json["timer"] = nullptr;
     if (from_snapshot(*value)) json["netns"] = netns_id(sample, value->netns);
     return json;
 }
@@ -84,6 +85,12 @@ Json client_row(const ServerClient* row) {
             {"tot_mem_bytes", maybe(row->total_memory_bytes)}};
 }
 
+// One that is named by its port may have a path as well.
+std::string path_of(const Server& server) {
+    if (!server.path.empty() || server.unix_listening.empty()) return server.path;
+    return server.unix_listening.front().path;
+}
+
 }  // namespace
 
 Json json_port(const Endpoint& end) {
@@ -96,8 +103,10 @@ Json json_if_other(const Endpoint& end, const Endpoint& than) {
 }
 
 Json server_key(const Server& server) {
-    return {{"address", json_address(server.endpoint.address)},
-            {"port", json_port(server.endpoint)}};
+    Json key = {{"address", json_address(server.endpoint.address)},
+                {"port", json_port(server.endpoint)}};
+    if (!server.path.empty()) key["path"] = server.path;
+    return key;
 }
 
 Json json_generator() {
@@ -138,7 +147,7 @@ Json json_server(const Server& value, const ServerCounts& counts) {
     Json json = {{"kind", word(value.kind)},
                  {"address", json_address(value.endpoint.address)},
                  {"port", json_port(value.endpoint)},
-                 {"path", text_or_null(value.path)},
+                 {"path", text_or_null(path_of(value))},
                  {"netns", maybe(value.netns)},
                  {"pid", maybe(value.pid)},
                  {"through", text_or_null(value.through)},
@@ -179,20 +188,25 @@ Json json_connection(const Sample& sample, const Connection& value) {
     Json evidence = Json::array();
     for (const Evidence each : value.evidence) evidence.push_back(word(each));
     const Server& its = sample.servers[value.server];
-    Json server_netns =
-        value.server_socket != nullptr ? netns_of(value.server_socket) : maybe(its.netns);
+    // An accepted Unix socket is of the namespace that its client is in (unix_stream_connect()).
+    Json server_netns = value.server_socket != nullptr && !is_unix(value)
+                            ? netns_of(value.server_socket)
+                            : maybe(its.netns);
     Json client = {{"address", json_address(value.own_client_end().address)},
                    {"port", json_port(value.own_client_end())},
                    {"seen_as", json_if_other(value.client_end, value.own_client_end())},
                    {"netns", netns_of(value.client_socket)},
                    {"peer_host", host_of(value.client_socket)}};
-    if (!value.client_path.empty()) client = {{"path", value.client_path}};
-    return {{"server",
-             {{"address", json_address(value.server_end.address)},
-              {"port", json_port(value.server_end)},
-              {"dialled", json_if_other(value.dialled_end(), value.server_end)},
-              {"netns", std::move(server_netns)},
-              {"peer_host", host_of(value.server_socket)}}},
+    Json server = {{"address", json_address(value.server_end.address)},
+                   {"port", json_port(value.server_end)},
+                   {"dialled", json_if_other(value.dialled_end(), value.server_end)},
+                   {"netns", std::move(server_netns)},
+                   {"peer_host", host_of(value.server_socket)}};
+    if (is_unix(value)) {
+        client = {{"path", value.client_path}};
+        server["path"] = value.client_path;
+    }
+    return {{"server", std::move(server)},
             {"client", std::move(client)},
             {"verdict", word(value.verdict)},
             {"evidence", std::move(evidence)},

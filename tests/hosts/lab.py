@@ -207,9 +207,9 @@ class Lab:
             switch.ip_("link", "set", host.name, "master", "bridge", "up")
         return subnet
 
-    def docker(self, host, *containers):
+    def docker(self, host, *containers, subnet=None):
         """Joins containers to a host as Docker does: the bridge is the host's own, with an address on it."""
-        subnet = Subnet()
+        subnet = subnet or Subnet()
         host.ip_("link", "add", "docker0", "type", "bridge", "mcast_snooping", "0")
         host.address(subnet, 1, "docker0")
         for number, container in enumerate(containers, 2):

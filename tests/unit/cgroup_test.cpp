@@ -33,7 +33,7 @@ TEST(Cgroup, RecordedFiles) {
         }
     }
     check();
-    EXPECT_EQ(cases, 33);
+    EXPECT_EQ(cases, 58);
 }
 
 TEST(Cgroup, Garbage) {
@@ -47,6 +47,16 @@ TEST(Cgroup, Garbage) {
 TEST(Cgroup, BytesStayRaw) {
     const CgroupPlace place = parse_cgroup("0::/system.slice/a\x1b[31m\xff\\x0a.service");
     EXPECT_EQ(place.unit, "a\x1b[31m\xff\n.service");
+    EXPECT_EQ(parse_cgroup("0::/lxc.payload.a\x1b[31m\xff").container, "a\x1b[31m\xff");
+    EXPECT_EQ(parse_cgroup("0::/machine.slice/machine-a\x1b\\x0a\\xff\\x.scope").container,
+              "a\x1b\n\xff\\x");
+}
+
+TEST(Cgroup, NamesThatEndTooEarly) {
+    for (const char* text : {"0::/machine-.scope", "0::/machine-", "0::/machine.scope",
+                             "0::/systemd-nspawn@.service/payload", "0::/lxc.payload.", "0::/lxc",
+                             "0::/lxc.payload", "0::/machine-qemu-.scope", "0::/docker-.scope"})
+        EXPECT_EQ(parse_cgroup(text).container, "") << text;
 }
 
 }  // namespace

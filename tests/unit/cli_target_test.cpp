@@ -80,11 +80,16 @@ TEST(Target, WrongOnes) {
               "TARGET 'rediss://h:6379': TLS is not in this version; tcp://host:port diagnoses a "
               "TLS server by the kernel alone");
     EXPECT_EQ(parsed("unix:redis.sock"),
-              "TARGET 'unix:redis.sock': the path of a Unix socket begins with /: "
+              "TARGET 'unix:redis.sock': the path of a Unix socket begins with /, an "
+              "abstract name with @: unix:/run/redis/redis.sock");
+    EXPECT_EQ(parsed("unix:"),
+              "TARGET 'unix:': the path of a Unix socket begins with /, an abstract name with @: "
               "unix:/run/redis/redis.sock");
+    EXPECT_EQ(parsed("unix:@"), "TARGET 'unix:@': after unix:@ comes an abstract name");
     EXPECT_EQ(
-        parsed("unix:"),
-        "TARGET 'unix:': the path of a Unix socket begins with /: unix:/run/redis/redis.sock");
+        parsed("unix:@" + std::string(108, 'x')),
+        "TARGET 'unix:@" + std::string(108, 'x') + "': an abstract name has at most 107 bytes");
+    EXPECT_EQ(parsed("unix:@" + std::string(107, 'x')), "redis unix:@" + std::string(107, 'x'));
     EXPECT_EQ(parsed("monitor@h:6379"),
               "TARGET 'monitor@h:6379': a user goes with redis://user@host:port or --user");
     EXPECT_EQ(parsed("tcp://monitor@h:1"),

@@ -191,6 +191,8 @@ TEST(Plan, TheTimeIsTheServersOwnUnlessToldOtherwise) {
     EXPECT_EQ(settings[0].server, 1U);
     EXPECT_EQ(settings[0].value_s, 60);
     EXPECT_TRUE(settings[0].planned);
+    sample.servers[1].path = "/run/redis.sock";
+    EXPECT_TRUE(settings_to_change(sample, 60, true).empty()) << "it has no TCP clients";
 }
 
 // ---------------------------------------------------------------- as people see it

@@ -44,6 +44,23 @@ std::string shown(std::string_view line) {
     return shown(row(line));
 }
 
+TEST(ClientListRow, APathWithNewlines) {
+    const std::string path = "/run/a\nid b:0 c\n\n.sock";
+    const std::string list = "id=5 addr=" + path + ":0 laddr=" + path +
+                             ":0 fd=10 name= age=2 idle=3 flags=U\n"
+                             "id=6 addr=10.0.0.2:1 fd=11 name=addr=/x age=2 idle=2 flags=N\n"
+                             "id=7 addr=/cut off\nid=8 addr=/run/b:0 fd=9 flags=U\n";
+    const ClientList parsed = parse_client_list(list);
+    EXPECT_EQ(parsed.dropped_lines, 0U);
+    ASSERT_EQ(parsed.clients.size(), 4U);
+    EXPECT_EQ(parsed.clients[0].id, 5U);
+    EXPECT_EQ(parsed.clients[0].path, path);
+    EXPECT_EQ(parsed.clients[0].fd, 10);
+    EXPECT_EQ(parsed.clients[1].name, "addr=/x");
+    EXPECT_EQ(parsed.clients[2].id, 7U);
+    EXPECT_EQ(parsed.clients[3].id, 8U);
+}
+
 TEST(ClientListRow, OfEachVersion) {
     // 2.6
     EXPECT_EQ(shown("addr=127.0.0.1:52555 fd=5 age=855 idle=1 flags=N db=0 sub=0 psub=0 multi=-1 "

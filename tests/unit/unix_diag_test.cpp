@@ -58,6 +58,7 @@ Buffer whole() {
     append_attribute(bytes, UNIX_DIAG_PEER, peer);
     append_attribute(bytes, UNIX_DIAG_RQLEN, queues);
     append_attribute(bytes, UNIX_DIAG_UID, uid);
+    append_attribute(bytes, UNIX_DIAG_SHUTDOWN, {2});
     return bytes;
 }
 
@@ -74,6 +75,7 @@ TEST(UnixDecoder, Whole) {
     EXPECT_EQ(socket->socket.uid, 33U);
     EXPECT_EQ(socket->socket.rx_queue_bytes, 5U);
     EXPECT_EQ(socket->socket.tx_queue_bytes, 768U);
+    EXPECT_EQ(socket->shutdown, 2U);
 }
 
 TEST(UnixDecoder, AbstractNamesKeepEveryByte) {
