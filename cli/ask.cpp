@@ -1,6 +1,7 @@
 #include "cli/ask.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -58,6 +59,21 @@ bool worth_another_try(const ServerAnswer& answer) {
            answer.error.find("no answer") == std::string::npos;
 }
 
+// What is to be asked by TLS is never asked in plain text instead.
+void leave_unasked(Server& server, std::vector<Gap>& gaps) {
+    server.answer.error =
+        fmt::format("TLS is not in this build of connleak: {}", probes::why_no_tls());
+    gaps.push_back({"redis", server.endpoint.text(), server.answer.error,
+                    "all that the server knows; what follows is what the kernel shows without it"});
+}
+
+// Whom the server's certificate must be for. A server whose listening socket is in sight is not
+// taken for another one, so that of an address nothing is asked.
+std::string certificate_name(const Server& server) {
+    if (!server.host_name.empty()) return server.host_name;
+    return server.listening.empty() ? server.endpoint.address.text() : "";
+}
+
 struct Asked {
     std::unique_ptr<probes::RedisConversation> conversation;
     ServerAnswer answer;
@@ -96,12 +112,14 @@ Asked ask_one(const Session& session, const Server& server,
             deadline - std::chrono::steady_clock::now());
         return probes::RedisLimits{.step = std::min(step, left), .total = left};
     };
+    probes::TlsUse tls;
+    if (server.tls) tls = {session.tls, certificate_name(server)};
     const std::string scope = server.path.empty() ? server.endpoint.text() : server.path;
 
     Asked asked;
     const auto ask = [&](const auto& put) {
         asked.conversation =
-            std::make_unique<probes::RedisConversation>(scope, credentials, limits());
+            std::make_unique<probes::RedisConversation>(scope, credentials, limits(), tls);
         asked.answer = put(*asked.conversation);
     };
     if (!server.path.empty()) {
@@ -121,14 +139,19 @@ Asked ask_one(const Session& session, const Server& server,
         }
         return asked;
     }
+    std::optional<std::uint16_t> without_tls;
     for (const Endpoint& end : ways_to(session, server)) {
         if (std::chrono::steady_clock::now() >= deadline) break;
+        if (end.port == without_tls) continue;
         Asked before = std::exchange(asked, {});
         ask([&](auto& conversation) { return conversation.ask(end, open_socket); });
         // The first failure is the one to report: it is of the address that the server is named by.
-        if (worth_another_try(asked.answer) && before.conversation != nullptr)
+        const ServerAnswer& answer = asked.answer;
+        const bool goes_on = worth_another_try(answer);
+        if (server.tls && answer.tls == false) without_tls = end.port;
+        if (!answer.reachable && !answer.refused_at_limit && before.conversation != nullptr)
             asked = std::move(before);
-        if (!worth_another_try(asked.answer)) break;
+        if (!goes_on) break;
     }
     return asked;
 }
@@ -140,8 +163,15 @@ void ask_servers(Session& session, const std::string& password) {
     session.conversations.resize(sample.servers.size());
     const auto& targets = session.options().targets;
     std::vector<std::size_t> to_ask;
-    for (std::size_t at = 0; at < sample.servers.size(); ++at)
-        if (sample.servers[at].kind != ServerKind::tcp) to_ask.push_back(at);
+    for (std::size_t at = 0; at < sample.servers.size(); ++at) {
+        Server& server = sample.servers[at];
+        if (server.kind == ServerKind::tcp) continue;
+        server.tls |= session.options().tls && server.path.empty();
+        if (server.tls && session.tls == nullptr)
+            leave_unasked(server, sample.gaps);
+        else
+            to_ask.push_back(at);
+    }
 
     std::vector<Asked> answers(sample.servers.size());
     std::atomic<std::size_t> next = 0;

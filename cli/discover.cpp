@@ -80,6 +80,8 @@ class Discovery {
     std::optional<std::string> add_target(const Target& target) {
         if (!target.path.empty()) return add_unix(target);
         std::vector<Address> addresses;
+        const std::string name =
+            target.host.empty() || Address::parse(target.host) ? "" : target.host;
         if (!target.host.empty()) {
             auto resolved = resolve(target.host, session_.options().connect_timeout);
             if (!resolved) return "TARGET '" + target.text + "': " + resolved.error();
@@ -90,7 +92,11 @@ class Discovery {
         for (const bool at_home : {true, false}) {
             for (const Socket& socket : listeners_) {
                 if ((socket.netns == session_.home().id()) != at_home) continue;
-                listens |= add_if_meant(socket, target, addresses);
+                Server* meant = add_if_meant(socket, target, addresses);
+                if (meant == nullptr) continue;
+                listens = true;
+                meant->tls |= target.tls;
+                meant->host_name = name;
             }
             // A host's own address, and loopback above all, means the namespace we are in.
             if (listens && !addresses.empty()) break;
@@ -101,6 +107,8 @@ class Discovery {
         const Address fallback = *Address::parse("127.0.0.1");
         server.endpoint = {addresses.empty() ? fallback : addresses.front(), target.port};
         server.netns = only_owner(server.endpoint.address);
+        server.tls = target.tls;
+        server.host_name = name;
         if (session_.sample().servers.size() == before) add(std::move(server));
         return std::nullopt;
     }
@@ -193,15 +201,16 @@ class Discovery {
         return &servers.back();
     }
 
-    bool add_if_meant(const Socket& socket, const Target& target,
-                      const std::vector<Address>& addresses) {
+    // The server whose listening socket this is, where the TARGET means it.
+    Server* add_if_meant(const Socket& socket, const Target& target,
+                         const std::vector<Address>& addresses) {
         const Endpoint& local = socket.tuple.local;
-        if (local.port != target.port) return false;
+        if (local.port != target.port) return nullptr;
         const Address* meant = nullptr;
         for (const Address& address : addresses) {
             if (reaches(socket, address)) meant = &address;
         }
-        if (!addresses.empty() && meant == nullptr) return false;
+        if (!addresses.empty() && meant == nullptr) return nullptr;
 
         Server* server = nullptr;
         if (target.protocol == Protocol::redis) {
@@ -213,7 +222,7 @@ class Discovery {
         if (server == nullptr) server = add_listener(socket, target.protocol);
         if (meant != nullptr) server->endpoint = {*meant, target.port};
         if (server->endpoint.port != target.port) server->endpoint = local;
-        return true;
+        return server;
     }
 
     [[nodiscard]] bool reaches(const Socket& socket, const Address& address) const {

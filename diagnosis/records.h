@@ -254,6 +254,7 @@ struct ServerAnswer {
     bool reachable = false;         // a conversation took place, even one that ended in NOAUTH
     bool refused_at_limit = false;  // "-ERR max number of clients reached"
     std::string error;              // what went wrong first, one line; "" for nothing
+    std::optional<bool> tls;        // whether the port speaks TLS, where that was seen
     ServerKind kind = ServerKind::redis;
     std::string version;
     std::string run_id;                      // differs between two servers behind one address
@@ -293,6 +294,8 @@ struct Server {
     std::optional<std::uint64_t> fd_limit;  // soft RLIMIT_NOFILE of `pid`
     std::optional<NetnsId> asked_from;      // the namespace that our own connection was opened in
     std::string user;                       // that it was asked as; "" for the default user
+    bool tls = false;                       // it is to be asked by TLS
+    std::string host_name;                  // as the TARGET names it; "" for an address
     ServerAnswer answer;
 };
 
@@ -335,6 +338,8 @@ struct Sample {
     // Where this run had its password from, for the commands that it tells: never the password.
     std::string password_file;
     bool password_asked = false;
+    std::vector<std::string> tls_words;  // the options of TLS, in the same way; never a key
+    bool can_tls = false;                // this build has TLS
     std::int64_t asked_at_ms = 0;  // since the epoch: when the servers told their clients' ages
     std::vector<PeerHost> peer_hosts;
     std::vector<PeerNamespace> peer_namespaces;

@@ -70,6 +70,14 @@ class Interview {
 
     bool connect() {
         auto connection = session_.connect();
+        if (session_.tls.context) answer_.tls = true;
+        // Redis waits for the end of a line that it takes the handshake for.
+        if (!connection && session_.tls.context && connection.error().kind == FailureKind::silent &&
+            session_.answers_plain_text()) {
+            answer_.tls = false;
+            end_with(speaks_no_tls(), lacks_everything);
+            return false;
+        }
         if (!connection) {
             end_with(trouble_of_failure(connection.error(), context(0)), lacks_everything);
             return false;
@@ -81,17 +89,30 @@ class Interview {
 
     [[nodiscard]] FailureContext context(std::uint64_t most_bytes) const {
         return {!heard_, session_.patience, std::min(most_bytes, session_.limits.bytes),
-                session_.credentials.password};
+                session_.credentials.password, session_.tls.context != nullptr};
+    }
+
+    // A server that expects TLS answers our first words with an alert, or closes without a word.
+    bool found_tls(const RespFailure& failure) {
+        if (heard_ || session_.tls.context) return false;
+        return is_tls_record(failure.head) ||
+               (failure.kind == FailureKind::closed && session_.answers_tls());
     }
 
     // The reply, also one that is an error of the server; nullptr when the conversation is over.
     Reply hear(RedisSession::Result result, std::uint64_t most_bytes, std::string_view lacks) {
+        if (!result && found_tls(result.error())) {
+            answer_.tls = true;
+            end_with(speaks_tls(), lacks_everything);
+            return nullptr;
+        }
         if (!result) {
             end_with(trouble_of_failure(result.error(), context(most_bytes)),
                      std::string(heard_ ? lacks : lacks_everything));
             return nullptr;
         }
         heard_ = true;
+        answer_.tls = session_.tls.context != nullptr;
         if ((*result)->kind != ReplyKind::error) {
             answer_.reachable = true;
             return std::move(*result);

@@ -104,6 +104,7 @@ Json json_server(const Server& value, const ServerCounts& counts) {
                  {"pid", maybe(value.pid)},
                  {"reachable", answer.asked ? Json(answer.reachable) : Json(nullptr)},
                  {"error", text_or_null(answer.error)},
+                 {"tls", answer.tls ? Json(*answer.tls) : Json(nullptr)},
                  {"version", text_or_null(answer.version)},
                  {"connected_clients", maybe(answer.connected_clients)},
                  {"blocked_clients", maybe(answer.blocked_clients)},

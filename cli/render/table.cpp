@@ -135,7 +135,7 @@ class Table {
         const ServerCounts& counts = report_.counts[index];
         for (const std::string& text : {settings_text(its, counts), verdicts_text(counts)})
             if (!text.empty()) line("  " + wrap(text, prose() - 2, 2));
-        if (!its.answer.asked && its.kind != ServerKind::tcp)
+        if (!its.answer.asked && its.kind != ServerKind::tcp && its.answer.error.empty())
             line("  " + wrap("Seen from this side only; to ask the server too: connleak " +
                                  printable(target_text(its)),
                              prose() - 2, 2));

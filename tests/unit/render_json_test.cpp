@@ -47,10 +47,11 @@ TEST(Json, MembersOfEveryObject) {
     EXPECT_EQ(keys(report["cost"]), "processes_read redis_ms sockets_read wall_ms");
     EXPECT_EQ(keys(report["gaps"][0]), "effect error scope source");
     const json& server = report["servers"][0];
-    EXPECT_EQ(keys(server),
-              "address blocked_clients client_list_bytes client_list_ms connected_clients counts "
-              "error fd_limit keepalive kind maxclients netns path pid port reachable "
-              "rejected_connections tcp_keepalive_s timeout_s total_connections_received version");
+    EXPECT_EQ(
+        keys(server),
+        "address blocked_clients client_list_bytes client_list_ms connected_clients counts "
+        "error fd_limit keepalive kind maxclients netns path pid port reachable "
+        "rejected_connections tcp_keepalive_s timeout_s tls total_connections_received version");
     EXPECT_EQ(keys(server["counts"]),
               "close-wait ghost healthy orphan suspect transient unaccepted unverified");
     EXPECT_EQ(keys(server["keepalive"]), "masked off on unknown");
@@ -120,7 +121,7 @@ TEST(Json, AServer) {
     world.answer(0).client_list_bytes = 5'200'000;
     EXPECT_EQ(parsed(world)["servers"][0], json::parse(R"({
         "kind": "redis", "address": "10.9.0.1", "port": 6379, "path": null, "netns": 4026531840,
-        "pid": 14625, "reachable": true, "error": null, "version": "7.0.15",
+        "pid": 14625, "reachable": true, "error": null, "tls": null, "version": "7.0.15",
         "connected_clients": 9874, "blocked_clients": null, "maxclients": 10000,
         "rejected_connections": 2211, "total_connections_received": null, "tcp_keepalive_s": 300,
         "timeout_s": 0, "fd_limit": 10032, "client_list_ms": 20.5, "client_list_bytes": 5200000,
