@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "cli/ask.h"
+#include "cli/cluster_bus.h"
 #include "cli/discover.h"
 #include "cli/host.h"
 #include "diagnosis/join.h"
@@ -44,6 +45,7 @@ std::optional<std::string> collect(Session& session, const std::string& password
     if (auto wrong = discover_servers(session)) return wrong;
     session.sample().asked_at_ms = wall_clock_ms();
     ask_servers(session, password);
+    settle_cluster_bus(session);
     find_listeners_of_unix_servers(session);
 
     Sample& sample = session.sample();
@@ -52,6 +54,7 @@ std::optional<std::string> collect(Session& session, const std::string& password
     query.states = ~state_bit(State::listen);
     query.ports = ports;
     if (!ports.empty()) sample.sockets = session.dump(query);
+    count_bus_links(sample);
     discover_remote_servers(session);
 
     netlink::SocketQuery listening;

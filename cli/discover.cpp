@@ -9,6 +9,7 @@
 #include <tuple>
 #include <unordered_set>
 
+#include "cli/cluster_bus.h"
 #include "cli/resolve.h"
 #include "diagnosis/join.h"
 #include "probes/redis_processes.h"
@@ -18,8 +19,6 @@ namespace connleak::cli {
 namespace {
 
 constexpr std::uint16_t redis_port = 6379;
-// Redis Cluster's bus listens this much above the service port (cluster-port, default).
-constexpr int cluster_bus_offset = 10000;
 
 std::vector<std::uint16_t> default_ports(const Options& options) {
     std::vector<std::uint16_t> ports{redis_port};
@@ -39,14 +38,6 @@ Endpoint best_name(const std::vector<Endpoint>& listening) {
                           end.address.family() != Family::ipv4, end.address);
     };
     return *std::ranges::min_element(listening, {}, rank);
-}
-
-void drop_cluster_bus(std::vector<Endpoint>& listening) {
-    std::set<int> ports;
-    for (const Endpoint& end : listening) ports.insert(end.port);
-    std::erase_if(listening, [&](const Endpoint& end) {
-        return ports.contains(end.port - cluster_bus_offset);
-    });
 }
 
 class Discovery {
@@ -163,7 +154,7 @@ class Discovery {
             server.netns = socket.netns;
             server.listening.push_back(socket.tuple.local);
         }
-        drop_cluster_bus(server.listening);
+        part_cluster_bus(server);
         if (!server.listening.empty()) server.endpoint = best_name(server.listening);
     }
 
@@ -220,6 +211,7 @@ class Discovery {
             }
         }
         if (server == nullptr) server = add_listener(socket, target.protocol);
+        keep_port(target.port, *server);
         if (meant != nullptr) server->endpoint = {*meant, target.port};
         if (server->endpoint.port != target.port) server->endpoint = local;
         return server;
@@ -280,6 +272,7 @@ std::vector<std::uint16_t> ports_of_interest(const Session& session) {
     for (const Server& server : session.sample().servers) {
         if (server.endpoint.port != 0) ports.insert(server.endpoint.port);
         for (const Endpoint& end : server.listening) ports.insert(end.port);
+        for (const Endpoint& end : server.bus) ports.insert(end.port);
     }
     return {ports.begin(), ports.end()};
 }

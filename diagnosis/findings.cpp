@@ -5,6 +5,7 @@
 #include <map>
 
 #include "diagnosis/phrase.h"
+#include "diagnosis/purpose.h"
 #include "diagnosis/rules.h"
 
 namespace connleak {
@@ -172,7 +173,8 @@ Found keepalive_off(const Context& context) {
     std::uint64_t total = 0;
     const auto counted = [](const Connection& each) {
         return each.server_socket != nullptr && each.server_socket->state == State::established &&
-               each.keepalive == Keepalive::off && each.verdict != Verdict::unaccepted;
+               each.keepalive == Keepalive::off && each.verdict != Verdict::unaccepted &&
+               !is_link(each);
     };
     for (const Connection& each : context.report.connections)
         if (each.server == context.index && counted(each)) ++total;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "diagnosis/address.h"
+#include "diagnosis/server_role.h"
 
 namespace connleak {
 
@@ -257,9 +258,13 @@ struct ServerAnswer {
     std::optional<bool> tls;        // whether the port speaks TLS, where that was seen
     ServerKind kind = ServerKind::redis;
     std::string version;
+    ServerPlace place;
     std::string run_id;                      // differs between two servers behind one address
     std::optional<std::int32_t> process_id;  // in the server's own pid namespace
     std::optional<std::uint64_t> connected_clients;
+    // Rows of CLIENT LIST that the server would count in connected_clients, our own among them.
+    std::optional<std::uint64_t> listed_clients;
+    bool counts_disagree = false;  // the two, beyond what came and went between them
     std::optional<std::uint64_t> blocked_clients;
     std::optional<std::uint64_t> maxclients;
     std::optional<std::uint64_t> rejected_connections;
@@ -291,6 +296,8 @@ struct Server {
     std::optional<std::int32_t> pid;  // of the listening process
     std::vector<Endpoint>
         listening;  // its listening sockets in `netns`; 0.0.0.0 and :: are any address
+    std::vector<Endpoint> bus;   // those of Redis Cluster's bus: no client connects there
+    std::uint64_t bus_links = 0;  // established connections on them, which other nodes have opened
     std::optional<std::uint64_t> fd_limit;  // soft RLIMIT_NOFILE of `pid`
     std::optional<NetnsId> asked_from;      // the namespace that our own connection was opened in
     std::string user;                       // that it was asked as; "" for the default user

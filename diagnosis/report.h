@@ -51,6 +51,9 @@ inline constexpr std::size_t keepalive_count = 4;
 
 enum class Severity : std::uint8_t { ok, warning, critical };
 
+// client: whatever is none of the others.
+enum class Purpose : std::uint8_t { client, replication, sentinel, monitor };
+
 // One connection. The pointers lead into the Sample (or Report::found_later) that it was made from.
 struct Connection {
     std::size_t server = 0;  // index into Sample::servers
@@ -61,6 +64,7 @@ struct Connection {
     const Socket* client_socket = nullptr;
     const ServerClient* row = nullptr;
 
+    Purpose purpose = Purpose::client;
     Verdict verdict = Verdict::unverified;
     std::vector<Evidence> evidence;
     Keepalive keepalive = Keepalive::unknown;
@@ -69,7 +73,7 @@ struct Connection {
         kernel_gives_up_in_s;  // until keepalive removes it, when nothing answers
     std::optional<std::int64_t>
         age_s;          // the server's own figure, else at least this much by the kernel
-    std::string group;  // of the client's process; "" when that is out of sight
+    std::string group;  // of the client's process, or the link's name; "" when out of sight
 };
 
 // One process and one server that it holds connections to.
@@ -159,6 +163,7 @@ struct Policy {
 std::string_view word(Verdict verdict);
 std::string_view word(Evidence evidence);
 std::string_view word(Keepalive keepalive);
+std::string_view word(Purpose purpose);
 std::string_view word(Severity severity);
 std::string_view word(State state);     // OpenTelemetry's network.connection.state
 std::string_view ss_word(State state);  // as ss prints it: ESTAB

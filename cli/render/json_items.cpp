@@ -50,6 +50,15 @@ Json client_row(const ServerClient* row) {
             {"tot_mem_bytes", maybe(row->total_memory_bytes)}};
 }
 
+Json json_end(const Endpoint& end) {
+    return {{"address", json_address(end.address)}, {"port", json_port(end)}};
+}
+
+Json json_bus(const Server& server) {
+    if (server.bus.empty()) return nullptr;
+    return {{"port", server.bus.front().port}, {"links", server.bus_links}};
+}
+
 }  // namespace
 
 Json json_port(const Endpoint& end) {
@@ -106,7 +115,14 @@ Json json_server(const Server& value, const ServerCounts& counts) {
                  {"error", text_or_null(answer.error)},
                  {"tls", answer.tls ? Json(*answer.tls) : Json(nullptr)},
                  {"version", text_or_null(answer.version)},
+                 {"mode", text_or_null(std::string(word(answer.place.mode)))},
+                 {"role", text_or_null(std::string(word(answer.place.role)))},
+                 {"master", answer.place.master ? json_end(*answer.place.master) : Json(nullptr)},
+                 {"connected_replicas", maybe(answer.place.connected_replicas)},
+                 {"cluster_connections", maybe(answer.place.cluster_connections)},
+                 {"cluster_bus", json_bus(value)},
                  {"connected_clients", maybe(answer.connected_clients)},
+                 {"listed_clients", maybe(answer.listed_clients)},
                  {"blocked_clients", maybe(answer.blocked_clients)},
                  {"maxclients", maybe(answer.maxclients)},
                  {"rejected_connections", maybe(answer.rejected_connections)},
@@ -153,6 +169,7 @@ Json json_connection(const Sample& sample, const Connection& value) {
               {"netns", std::move(server_netns)},
               {"peer_host", host_of(value.server_socket)}}},
             {"client", std::move(client)},
+            {"purpose", word(value.purpose)},
             {"verdict", word(value.verdict)},
             {"evidence", std::move(evidence)},
             {"keepalive", word(value.keepalive)},

@@ -19,9 +19,9 @@ import pytest
 
 import report
 from lab import Lab
-from services import PHP_FPM
+from services import CLI, PHP_FPM, SERVER
 
-TOOLS = ["ip", "nft", "ss", "nsenter", "unshare", "setpriv", "pgrep", "redis-server", "redis-cli", "openssl", PHP_FPM]
+TOOLS = ["ip", "nft", "ss", "nsenter", "unshare", "setpriv", "pgrep", SERVER, CLI, "openssl", PHP_FPM]
 
 
 def missing():

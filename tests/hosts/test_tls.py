@@ -189,17 +189,21 @@ def test_ghosts_are_reaped_by_their_ids(pair, papers):
     assert sorted(made.client.alive(made.live)) == sorted(made.live)
 
 
-@tls_build
-def test_both_ports_of_one_server(pair, papers):
-    server, _ = pair
-    settings = papers.settings() | {"tls_port": 6390}
-    redis = Redis(server, **settings)
+@pytest.mark.parametrize("port", [6390, 16379], ids=["other", "as a cluster's bus"])
+def test_both_ports_of_one_server(pair, papers, port):
+    server, web = pair
+    redis, client = Redis(server, **papers.settings() | {"tls_port": port}), Client(web)
+    plain, secret = client.open(redis), client.open(redis, port=port, tls=str(papers.certificate))
     report = scan(redis.target)
-    assert (report.server(redis)["tls"], report.server(redis)["reachable"]) == (False, True)
-    assert len(report["servers"]) == 1
-    by_tls = scan(f"rediss://{server.ip}:6390", "--cacert", papers.certificate)
+    [entry] = report["servers"]
+    assert (entry["tls"], entry["reachable"], entry["cluster_bus"]) == (False, True, None)
+    report.expect(plain + secret, "healthy", "peer-socket-present")
+    assert report.counts(redis) == {"healthy": 2}
+    by_tls = scan(f"rediss://{server.ip}:{port}", "--cacert", papers.certificate)
     [entry] = by_tls["servers"]
-    assert (entry["port"], entry["tls"], entry["reachable"]) == (6390, True, True)
+    assert entry["port"] == port
+    assert (entry["tls"], entry["reachable"]) == ((True, True) if has_tls() else (None, None))
+    by_tls.expect(plain + secret if has_tls() else secret, "healthy", "peer-socket-present")
 
 
 def error_of(report):
