@@ -1,6 +1,7 @@
 #include "cli/ask.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -59,6 +60,21 @@ std::vector<Endpoint> ways_to(const Session& session, const Server& server) {
 bool worth_another_try(const ServerAnswer& answer) {
     return !answer.reachable && !answer.refused_at_limit &&
            answer.error.find("no answer") == std::string::npos;
+}
+
+// What is to be asked by TLS is never asked in plain text instead.
+void leave_unasked(Server& server, std::vector<Gap>& gaps) {
+    server.answer.error =
+        fmt::format("TLS is not in this build of connleak: {}", probes::why_no_tls());
+    gaps.push_back({"redis", server.endpoint.text(), server.answer.error,
+                    "all that the server knows; what follows is what the kernel shows without it"});
+}
+
+// Whom the server's certificate must be for. A server whose listening socket is in sight is not
+// taken for another one, so that of an address nothing is asked.
+std::string certificate_name(const Server& server) {
+    if (!server.host_name.empty()) return server.host_name;
+    return server.listening.empty() ? server.endpoint.address.text() : "";
 }
 
 struct Asked {
@@ -128,32 +144,42 @@ Asked ask_one(const Session& session, const Server& server,
             deadline - std::chrono::steady_clock::now());
         return probes::RedisLimits{.step = std::min(step, left), .total = left};
     };
+    probes::TlsUse tls;
+    if (server.tls) tls = {session.tls, certificate_name(server)};
     const std::string scope = server.path.empty() ? server.endpoint.text() : server.path;
     const bool by_path = !server.path.empty();
 
     Asked asked;
-    const auto ask = [&](const auto& put) {
+    const auto ask = [&](const probes::TlsUse& use, const auto& put) {
         asked.conversation =
-            std::make_unique<probes::RedisConversation>(scope, credentials, limits());
+            std::make_unique<probes::RedisConversation>(scope, credentials, limits(), use);
         asked.answer = put(*asked.conversation);
     };
-    const auto try_once = [&](const auto& put) {
+    std::optional<std::uint16_t> without_tls;
+    const auto try_once = [&](std::uint16_t port, const auto& put) {
         if (std::chrono::steady_clock::now() >= deadline) return false;
         Asked before = std::exchange(asked, {});
         put();
+        const ServerAnswer& answer = asked.answer;
+        const bool goes_on = worth_another_try(answer);
+        if (port != 0 && server.tls && answer.tls == false) without_tls = port;
         // The first failure is the one to report: it is of the address that the server is named by.
-        if (worth_another_try(asked.answer) && before.answer.asked) asked = std::move(before);
-        return worth_another_try(asked.answer);
+        if (!answer.reachable && !answer.refused_at_limit && before.answer.asked)
+            asked = std::move(before);
+        return goes_on;
     };
     bool go_on = true;
     for (const Endpoint& end : by_path ? std::vector<Endpoint>() : ways_to(session, server)) {
-        go_on = try_once(
-            [&] { ask([&](auto& conversation) { return conversation.ask(end, open_socket); }); });
+        if (end.port == without_tls) continue;
+        go_on = try_once(end.port, [&] {
+            ask(tls, [&](auto& conversation) { return conversation.ask(end, open_socket); });
+        });
         if (!go_on) break;
     }
+    // No TLS is spoken there, and nobody else can listen in.
     for (const UnixWay& way : go_on ? unix_ways_to(server) : std::vector<UnixWay>()) {
-        go_on = try_once([&] {
-            ask([&](auto& conversation) {
+        go_on = try_once(0, [&] {
+            ask({}, [&](auto& conversation) {
                 return ask_by_path(conversation, way, open_socket, scope, asked.peer_pid);
             });
             if (asked.peer_pid && !is_server(server, *asked.peer_pid)) {
@@ -173,8 +199,15 @@ void ask_servers(Session& session, const std::string& password) {
     session.conversations.resize(sample.servers.size());
     const auto& targets = session.options().targets;
     std::vector<std::size_t> to_ask;
-    for (std::size_t at = 0; at < sample.servers.size(); ++at)
-        if (sample.servers[at].kind != ServerKind::tcp) to_ask.push_back(at);
+    for (std::size_t at = 0; at < sample.servers.size(); ++at) {
+        Server& server = sample.servers[at];
+        if (server.kind == ServerKind::tcp) continue;
+        server.tls |= session.options().tls && server.path.empty();
+        if (server.tls && session.tls == nullptr)
+            leave_unasked(server, sample.gaps);
+        else
+            to_ask.push_back(at);
+    }
 
     std::vector<Asked> answers(sample.servers.size());
     std::atomic<std::size_t> next = 0;

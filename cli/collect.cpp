@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "cli/ask.h"
+#include "cli/cluster_bus.h"
 #include "cli/collect_proxies.h"
 #include "cli/discover.h"
 #include "cli/host.h"
@@ -50,6 +51,7 @@ std::optional<std::string> collect(Session& session, const std::string& password
     session.sample().asked_at_ms = wall_clock_ms();
     ask_servers(session, password);
     find_translated_servers(session);
+    settle_cluster_bus(session);
     find_listeners_of_unix_servers(session);
 
     Sample& sample = session.sample();
@@ -59,6 +61,7 @@ std::optional<std::string> collect(Session& session, const std::string& password
     query.states = ~state_bit(State::listen);
     query.ports = ports;
     if (!ports.empty()) sample.sockets = session.dump(query);
+    count_bus_links(sample);
     discover_remote_servers(session);
 
     netlink::SocketQuery listening;

@@ -9,6 +9,7 @@
 #include <tuple>
 #include <unordered_set>
 
+#include "cli/cluster_bus.h"
 #include "cli/discover_unix.h"
 #include "cli/resolve.h"
 #include "cli/translations.h"
@@ -20,8 +21,6 @@ namespace connleak::cli {
 namespace {
 
 constexpr std::uint16_t redis_port = 6379;
-// Redis Cluster's bus listens this much above the service port (cluster-port, default).
-constexpr int cluster_bus_offset = 10000;
 
 std::vector<std::uint16_t> default_ports(const Options& options) {
     std::vector<std::uint16_t> ports{redis_port};
@@ -41,14 +40,6 @@ Endpoint best_name(const std::vector<Endpoint>& listening) {
                           end.address.family() != Family::ipv4, end.address);
     };
     return *std::ranges::min_element(listening, {}, rank);
-}
-
-void drop_cluster_bus(std::vector<Endpoint>& listening) {
-    std::set<int> ports;
-    for (const Endpoint& end : listening) ports.insert(end.port);
-    std::erase_if(listening, [&](const Endpoint& end) {
-        return ports.contains(end.port - cluster_bus_offset);
-    });
 }
 
 class Discovery {
@@ -85,6 +76,8 @@ class Discovery {
     std::optional<std::string> add_target(const Target& target) {
         if (!target.path.empty()) return add_unix(target);
         std::vector<Address> addresses;
+        const std::string name =
+            target.host.empty() || Address::parse(target.host) ? "" : target.host;
         if (!target.host.empty()) {
             auto resolved = resolve(target.host, session_.options().connect_timeout);
             if (!resolved) return "TARGET '" + target.text + "': " + resolved.error();
@@ -95,7 +88,11 @@ class Discovery {
         for (const bool at_home : {true, false}) {
             for (const Socket& socket : listeners_) {
                 if ((socket.netns == session_.home().id()) != at_home) continue;
-                listens |= add_if_meant(socket, target, addresses);
+                Server* meant = add_if_meant(socket, target, addresses);
+                if (meant == nullptr) continue;
+                listens = true;
+                meant->tls |= target.tls;
+                meant->host_name = name;
             }
             // A host's own address, and loopback above all, means the namespace we are in.
             if (listens && !addresses.empty()) break;
@@ -106,6 +103,8 @@ class Discovery {
         const Address fallback = *Address::parse("127.0.0.1");
         server.endpoint = {addresses.empty() ? fallback : addresses.front(), target.port};
         server.netns = only_owner(server.endpoint.address);
+        server.tls = target.tls;
+        server.host_name = name;
         if (session_.sample().servers.size() == before) add(std::move(server));
         return std::nullopt;
     }
@@ -160,7 +159,7 @@ class Discovery {
             server.netns = socket.netns;
             server.listening.push_back(socket.tuple.local);
         }
-        drop_cluster_bus(server.listening);
+        part_cluster_bus(server);
         if (!server.listening.empty()) server.endpoint = best_name(server.listening);
     }
 
@@ -208,15 +207,16 @@ class Discovery {
         return &servers.back();
     }
 
-    bool add_if_meant(const Socket& socket, const Target& target,
-                      const std::vector<Address>& addresses) {
+    // The server whose listening socket this is, where the TARGET means it.
+    Server* add_if_meant(const Socket& socket, const Target& target,
+                         const std::vector<Address>& addresses) {
         const Endpoint& local = socket.tuple.local;
-        if (local.port != target.port) return false;
+        if (local.port != target.port) return nullptr;
         const Address* meant = nullptr;
         for (const Address& address : addresses) {
             if (reaches(socket, address)) meant = &address;
         }
-        if (!addresses.empty() && meant == nullptr) return false;
+        if (!addresses.empty() && meant == nullptr) return nullptr;
 
         Server* server = nullptr;
         if (target.protocol == Protocol::redis) {
@@ -226,9 +226,10 @@ class Discovery {
             }
         }
         if (server == nullptr) server = add_listener(socket, target.protocol);
+        keep_port(target.port, *server);
         if (meant != nullptr) server->endpoint = {*meant, target.port};
         if (server->endpoint.port != target.port) server->endpoint = local;
-        return true;
+        return server;
     }
 
     [[nodiscard]] bool reaches(const Socket& socket, const Address& address) const {
@@ -285,6 +286,7 @@ std::vector<std::uint16_t> ports_of_interest(const Session& session) {
     for (const Server& server : session.sample().servers) {
         if (server.endpoint.port != 0) ports.insert(server.endpoint.port);
         for (const Endpoint& end : server.listening) ports.insert(end.port);
+        for (const Endpoint& end : server.bus) ports.insert(end.port);
     }
     return {ports.begin(), ports.end()};
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cli/target.h"
+#include "probes/tls.h"
 
 namespace connleak::cli {
 
@@ -29,6 +30,8 @@ struct Options {
     std::chrono::milliseconds connect_timeout{3000};
     std::int64_t recent_s = 60;
     std::int64_t persistent_after_s = 60;
+    bool tls = false;  // --tls: all servers
+    probes::TlsSettings tls_settings;
     std::vector<std::string> peer_snapshots;  // files, folders, "-"
 };
 
@@ -37,6 +40,9 @@ struct Stop {
     int status = 0;
     std::string text;
 };
+
+// The words of TLS that say the same again, for commands that a report tells: "--cacert", "FILE".
+std::vector<std::string> tls_words(const Options& options);
 
 // As diagnosis/duration.h reads it; std::nullopt beyond ten years.
 std::optional<std::int64_t> parse_duration(std::string_view text);

@@ -33,6 +33,7 @@ ReportOptions::ReportOptions(CLI::App& app) {
                    "Another host's snapshot, a folder of them, or - (repeatable)")
         ->type_name("FILE")
         ->allow_extra_args(false);
+    tls_.add_to(app);
 }
 
 std::optional<Stop> ReportOptions::fill(Options& options) const {
@@ -53,7 +54,7 @@ std::optional<Stop> ReportOptions::fill(Options& options) const {
         if (target->user.empty()) target->user = user_;
         options.targets.push_back(std::move(*target));
     }
-    return std::nullopt;
+    return tls_.fill(options);
 }
 
 }  // namespace connleak::cli

@@ -7,11 +7,12 @@
 #include <vector>
 
 #include "cli/options_shared.h"
+#include "cli/options_tls.h"
 
 namespace connleak::cli {
 
-// TARGET, --port, --recent, --persistent-after, --connect-timeout, --user, --askpass, --pass-file
-// and --peer-snapshot, as texts until fill().
+// TARGET, --port, --recent, --persistent-after, --connect-timeout, --user, --askpass, --pass-file,
+// --peer-snapshot and those of TLS, as texts until fill().
 class ReportOptions {
   public:
     explicit ReportOptions(CLI::App& app);
@@ -29,6 +30,7 @@ class ReportOptions {
     bool ask_password_ = false;
     std::string password_file_;
     std::vector<std::string> peer_snapshots_;
+    TlsOptions tls_;
 };
 
 }  // namespace connleak::cli

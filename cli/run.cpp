@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <ctime>
 #include <utility>
 
@@ -29,6 +30,14 @@ render::Head make_head() {
     return head;
 }
 
+// nullptr where TLS is not asked for, or not there to be had: then the servers are not asked.
+std::expected<std::shared_ptr<const probes::TlsContext>, std::string> tls_for(
+    const Options& options) {
+    const bool wanted = options.tls || std::ranges::any_of(options.targets, &Target::tls);
+    if (!wanted || !probes::why_no_tls().empty()) return nullptr;
+    return probes::TlsContext::make(options.tls_settings);
+}
+
 }  // namespace
 
 Run::Run(const Options& options)
@@ -42,11 +51,15 @@ std::expected<std::unique_ptr<Run>, Stop> Run::make(const Options& options) {
     const auto password = find_password(options);
     if (!password) return std::unexpected(Stop{bad_usage, password.error()});
 
+    const auto tls = tls_for(options);
+    if (!tls) return std::unexpected(Stop{bad_usage, tls.error()});
+
     auto snapshots = PeerSnapshots::open(options.peer_snapshots);
     if (!snapshots) return std::unexpected(Stop{bad_usage, snapshots.error()});
 
     std::unique_ptr<Run> run(new Run(options));
     Session& session = run->session_;
+    session.tls = *tls;
     if (session.namespaces().empty()) {
         const auto& gaps = session.sample().gaps;
         const std::string why =

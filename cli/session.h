@@ -45,6 +45,7 @@ class Session {
 
     // By index of sample().servers; nullptr for a server that was not asked.
     std::vector<std::unique_ptr<probes::RedisConversation>> conversations;
+    std::shared_ptr<const probes::TlsContext> tls;  // nullptr where nobody is asked by TLS
     double redis_ms = 0;
     std::uint64_t sockets_read = 0;
 

@@ -74,7 +74,7 @@ std::expected<Target, std::string> parse_target(std::string_view text) {
         return std::unexpected(fmt::format("TARGET '{}': {}", render::printable(text), why));
     };
     constexpr std::string_view forms =
-        "write host:port, :port, redis://[user@]host:port, unix:/path or tcp://host:port";
+        "write host:port, :port, redis[s]://[user@]host:port, unix:/path or tcp://host:port";
 
     if (take(rest, "unix:")) {
         if (rest.starts_with('@')) {
@@ -97,11 +97,8 @@ std::expected<Target, std::string> parse_target(std::string_view text) {
         return std::unexpected(
             std::string("TARGET: a password on the command line is visible to everybody; give it "
                         "in REDISCLI_AUTH, by --pass-file FILE or --askpass"));
-    if (text.starts_with("rediss://"))
-        return wrong(
-            "TLS is not in this version; tcp://host:port diagnoses a TLS server by the kernel "
-            "alone");
-    const bool url = take(rest, "redis://");
+    target.tls = take(rest, "rediss://");
+    const bool url = target.tls || take(rest, "redis://");
     if (!url && take(rest, "tcp://")) target.protocol = Protocol::tcp;
     const bool scheme = rest.size() != text.size();
     if (!scheme && text.find("://") != std::string_view::npos)

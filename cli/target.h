@@ -13,6 +13,7 @@ enum class Protocol : std::uint8_t { redis, tcp };
 struct Target {
     std::string text;  // as written
     Protocol protocol = Protocol::redis;
+    bool tls = false;  // rediss://
     std::string host;  // "" for ":6379": this host, in every namespace in sight
     std::uint16_t port = 0;
     // Of a Unix socket, then host and port are empty: a path, or "@" and an abstract name.

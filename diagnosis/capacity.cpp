@@ -16,15 +16,15 @@ using phrase::number;
 Found near_limit(const Context& context) {
     const ServerAnswer& answer = context.server.answer;
     const auto limit = client_limit(context.server);
-    if (!answer.connected_clients || !limit || *limit == 0) return std::nullopt;
-    const std::uint64_t percent = *answer.connected_clients * 100 / *limit;
+    const auto used = client_slots(context.server);
+    if (!used || !limit || *limit == 0) return std::nullopt;
+    const std::uint64_t percent = *used * 100 / *limit;
     if (percent < clients_warning_percent) return std::nullopt;
-    Finding result =
-        finding(context, "clients-near-limit",
-                percent >= clients_critical_percent ? Severity::critical : Severity::warning,
-                *answer.connected_clients);
-    result.summary = number(*answer.connected_clients) + " of " + number(*limit) + " clients (" +
-                     std::to_string(percent) + " %)";
+    Finding result = finding(
+        context, "clients-near-limit",
+        percent >= clients_critical_percent ? Severity::critical : Severity::warning, *used);
+    result.summary = number(*used) + " of " + number(*limit) + " clients (" +
+                     std::to_string(percent) + " %)" + others_in_slots(context.server);
     result.remedy =
         context.verdicts(Verdict::ghost) > 0 ? "Remove the ghosts first, then see" : "See";
     result.remedy += " below who holds the most. ";
@@ -125,7 +125,7 @@ Found capacity(const Context& context) {
         in_pools += pool.group->connections;
         persistent += pool.group->persistent;
     }
-    const std::uint64_t all = context.server.answer.connected_clients.value_or(in_pools);
+    const std::uint64_t all = client_slots(context.server).value_or(in_pools);
     const std::uint64_t others = all > in_pools ? all - in_pools : 0;
     if (persistent == 0 || projected + others <= *limit) return std::nullopt;
     Finding result =
@@ -171,6 +171,26 @@ std::optional<std::uint64_t> client_limit(const Server& server) {
     if (limit && server.fd_limit && *server.fd_limit < *limit + reserved)
         limit = *server.fd_limit > reserved ? *server.fd_limit - reserved : 0;
     return limit;
+}
+
+// acceptCommonHandler() in Redis's networking.c compares maxclients with all of them together.
+std::optional<std::uint64_t> client_slots(const Server& server) {
+    const ServerAnswer& answer = server.answer;
+    auto clients = answer.connected_clients;
+    if (answer.counts_disagree) clients = answer.listed_clients;
+    if (!clients) return std::nullopt;
+    return *clients + answer.place.connected_replicas.value_or(0) +
+           answer.place.cluster_connections.value_or(0);
+}
+
+std::string others_in_slots(const Server& server) {
+    const std::uint64_t replicas = server.answer.place.connected_replicas.value_or(0);
+    const std::uint64_t links = server.answer.place.cluster_connections.value_or(0);
+    std::string text;
+    if (replicas > 0) text += ", with " + count(replicas, "replica");
+    if (links > 0)
+        text += (text.empty() ? ", with " : " and ") + count(links, "link") + " of the cluster";
+    return text;
 }
 
 std::optional<PortUse> fullest_ports(const Sample& sample, const Report& report,

@@ -76,6 +76,12 @@ std::string Commands::inside(std::optional<NetnsId> netns, const std::string& co
     return "nsenter -t " + std::to_string(*inhabitant) + " -n " + command;
 }
 
+std::string Commands::tls_words() const {
+    std::string text;
+    for (const std::string& word : sample_.tls_words) text += ' ' + quoted(word);
+    return text;
+}
+
 std::string Commands::client(const std::string& words) const {
     if (server_.path_elsewhere) return "";
     std::string command = server_.kind == ServerKind::valkey ? "valkey-cli" : "redis-cli";
@@ -87,6 +93,7 @@ std::string Commands::client(const std::string& words) const {
             command += " -h " + address.text();
         command += " -p " + std::to_string(server_.endpoint.port);
     }
+    if (server_.tls) command += " --tls" + tls_words();
     if (!server_.user.empty()) command += " --user " + quoted(server_.user);
     // It reads no file; REDISCLI_AUTH it finds by itself.
     if (sample_.password_asked || !sample_.password_file.empty()) command += " --askpass";
@@ -100,6 +107,7 @@ std::string Commands::connleak(const std::string& verb, const std::string& words
     if (server_.answer.asked && !sample_.password_file.empty())
         command += " --pass-file " + quoted(sample_.password_file);
     if (server_.answer.asked && sample_.password_asked) command += " --askpass";
+    if (server_.tls) command += tls_words();
     for (const std::string& file : sample_.snapshot_files)
         command += " --peer-snapshot " + quoted(file);
     if (!words.empty()) command += ' ' + words;

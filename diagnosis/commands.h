@@ -32,6 +32,7 @@ class Commands {
                                      const std::string& command) const;
 
   private:
+    [[nodiscard]] std::string tls_words() const;
     // jq: what selects this server's connections of one verdict from a report that may tell of
     // several servers.
     [[nodiscard]] std::string chosen(Verdict verdict) const;

@@ -5,6 +5,7 @@
 #include "diagnosis/findings.h"
 #include "diagnosis/holders.h"
 #include "diagnosis/proxies.h"
+#include "diagnosis/purpose.h"
 #include "diagnosis/second_look.h"
 #include "diagnosis/unix_join.h"
 #include "diagnosis/verdict.h"
@@ -41,6 +42,7 @@ Report diagnose(const Sample& sample, const Policy& policy, Witness& witness,
         const Server& server = sample.servers[connection.server];
         judge(connection, draft.facts, policy, server.answer.tcp_keepalive_s);
         connection.age_s = age_s(connection);
+        connection.purpose = purpose_of(sample, connection);
         report.connections.push_back(std::move(connection));
     }
     for (Connection& connection : join_unix(sample, policy, witness, own_pid, report.found_later)) {

@@ -6,6 +6,7 @@
 
 #include "diagnosis/phrase.h"
 #include "diagnosis/proxies.h"
+#include "diagnosis/purpose.h"
 #include "diagnosis/rules.h"
 
 namespace connleak {
@@ -62,12 +63,27 @@ std::string look_at_process(const Context& context) {
     return "ps -o pid,stat,wchan:20,etime,args -p " + std::to_string(*context.server.pid);
 }
 
+// It is there and well, and wants another language, or the right papers.
+Finding with_tls_remedy(const Context& context, Finding result) {
+    if (context.server.tls || !context.sample.can_tls) return result;
+    result.remedy +=
+        ". Asked by TLS it tells its side, too; where its certificate is not signed by an "
+        "authority "
+        "that the system knows, --cacert FILE names the one that has signed it, and --cert and "
+        "--key are for a server that wants a certificate of its clients, too";
+    Server server = context.server;
+    server.tls = true;
+    result.command = Commands(context.sample, server).connleak("scan");
+    return result;
+}
+
 Found unreachable(const Context& context) {
     const ServerAnswer& answer = context.server.answer;
     if (!answer.asked || answer.reachable || answer.refused_at_limit) return std::nullopt;
     Finding result = finding(context, "server-unreachable", Severity::critical, 1);
     result.summary = "the server cannot be asked: " + answer.error;
     result.remedy = "What follows is what the kernel shows without it";
+    if (answer.tls.value_or(false)) return with_tls_remedy(context, std::move(result));
     if (context.server.pid)
         result.remedy += ". Its process is there: see whether it is stopped, busy or blocked";
     result.command = look_at_process(context);
@@ -158,7 +174,8 @@ Found keepalive_off(const Context& context) {
     std::uint64_t total = 0;
     const auto counted = [](const Connection& each) {
         return each.server_socket != nullptr && each.server_socket->state == State::established &&
-               each.keepalive == Keepalive::off && each.verdict != Verdict::unaccepted;
+               each.keepalive == Keepalive::off && each.verdict != Verdict::unaccepted &&
+               !is_link(each);
     };
     for (const Connection& each : context.report.connections)
         if (each.server == context.index && counted(each)) ++total;
@@ -276,7 +293,12 @@ std::string target_text(const Server& server) {
     const std::string place =
         anywhere ? ':' + std::to_string(server.endpoint.port) : server.endpoint.text();
     if (!server.path.empty()) return "unix:" + server.path;
-    return server.kind == ServerKind::tcp ? "tcp://" + place : place;
+    if (server.kind == ServerKind::tcp) return "tcp://" + place;
+    if (!server.tls) return place;
+    // Its certificate is for the name.
+    return "rediss://" + (server.host_name.empty()
+                              ? place
+                              : server.host_name + ':' + std::to_string(server.endpoint.port));
 }
 
 std::vector<Finding> find_problems(const Sample& sample, const Policy& policy,

@@ -23,6 +23,12 @@ std::string target_text(const Server& server);
 // (Redis keeps 32 for itself, CONFIG_MIN_RESERVED_FDS).
 std::optional<std::uint64_t> client_limit(const Server& server);
 
+// How many of them are taken: by clients, by replicas, which INFO counts apart, and by the links of
+// a cluster. Where the server's own count cannot be right, its list is counted.
+std::optional<std::uint64_t> client_slots(const Server& server);
+// ", with 2 replicas and 4 links of the cluster"; "" where there are none.
+std::string others_in_slots(const Server& server);
+
 // From the first on a person should look, from the second on something is about to be refused.
 inline constexpr std::uint64_t clients_warning_percent = 80;
 inline constexpr std::uint64_t clients_critical_percent = 95;

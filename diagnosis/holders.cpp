@@ -5,6 +5,8 @@
 #include <set>
 #include <tuple>
 
+#include "diagnosis/purpose.h"
+
 namespace connleak {
 
 namespace {
@@ -62,6 +64,8 @@ void name_holders(const Sample& sample, const Policy& policy, Report& report) {
     std::map<GroupKey, std::set<std::int32_t>> members;
 
     for (Connection& connection : report.connections) {
+        const std::string link = link_name(sample, connection);
+        connection.group = link;
         const Socket* client = connection.client_socket;
         if (client == nullptr || client->inode == 0) continue;
         const Processes& processes = sample.processes_of(client->netns);
@@ -71,9 +75,9 @@ void name_holders(const Sample& sample, const Policy& policy, Report& report) {
         if (owners == processes.owners.end()) continue;
         const Process* process = holder_of(processes, owners->second);
         if (process == nullptr) continue;
-        connection.group = process->group;
+        if (link.empty()) connection.group = process->group;
 
-        const bool persistent = connection.age_s &&
+        const bool persistent = !is_link(connection) && connection.age_s &&
                                 *connection.age_s >= policy.persistent_after_s &&
                                 client->state == State::established;
         const bool off = connection.keepalive == Keepalive::off;
@@ -83,9 +87,9 @@ void name_holders(const Sample& sample, const Policy& policy, Report& report) {
         else if (connection.last_heard_ms)
             idle_s = *connection.last_heard_ms / 1000;
 
-        const GroupKey key{connection.server, process->group, process->group_kind, host};
+        const GroupKey key{connection.server, connection.group, process->group_kind, host};
         Group& group = groups[key];
-        group.name = process->group;
+        group.name = connection.group;
         group.kind = process->group_kind;
         group.host = host;
         group.server = connection.server;

@@ -207,9 +207,9 @@ Measures measure(const Sample& sample, const Report& report) {
     for (std::size_t at = 0; at < sample.servers.size(); ++at) {
         const Server& server = sample.servers[at];
         const auto limit = client_limit(server);
-        if (server.answer.connected_clients && limit && *limit > 0)
-            raise(measures[clients_used_percent], percent(*server.answer.connected_clients, *limit),
-                  label(server));
+        const auto used = client_slots(server);
+        if (used && limit && *limit > 0)
+            raise(measures[clients_used_percent], percent(*used, *limit), label(server));
         if (const auto use = fullest_ports(sample, report, at))
             raise(measures[ports_used_percent], percent(use->used, use->range), use->from.text());
     }

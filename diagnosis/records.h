@@ -12,6 +12,7 @@
 
 #include "diagnosis/address.h"
 #include "diagnosis/proxy_records.h"
+#include "diagnosis/server_role.h"
 #include "diagnosis/socket.h"
 #include "diagnosis/unix_side.h"
 
@@ -172,11 +173,16 @@ struct ServerAnswer {
     bool reachable = false;         // a conversation took place, even one that ended in NOAUTH
     bool refused_at_limit = false;  // "-ERR max number of clients reached"
     std::string error;              // what went wrong first, one line; "" for nothing
+    std::optional<bool> tls;        // whether the port speaks TLS, where that was seen
     ServerKind kind = ServerKind::redis;
     std::string version;
+    ServerPlace place;
     std::string run_id;                      // differs between two servers behind one address
     std::optional<std::int32_t> process_id;  // in the server's own pid namespace
     std::optional<std::uint64_t> connected_clients;
+    // Rows of CLIENT LIST that the server would count in connected_clients, our own among them.
+    std::optional<std::uint64_t> listed_clients;
+    bool counts_disagree = false;  // the two, beyond what came and went between them
     std::optional<std::uint64_t> blocked_clients;
     std::optional<std::uint64_t> maxclients;
     std::optional<std::uint64_t> rejected_connections;
@@ -211,9 +217,13 @@ struct Server {
         listening;  // its listening sockets in `netns`; 0.0.0.0 and :: are any address
     std::vector<UnixListener> unix_listening;
     bool path_elsewhere = false;  // `path` is of another mount namespace than the program's own
+    std::vector<Endpoint> bus;    // those of Redis Cluster's bus: no client connects there
+    std::uint64_t bus_links = 0;  // established connections on them, which other nodes have opened
     std::optional<std::uint64_t> fd_limit;  // soft RLIMIT_NOFILE of `pid`
     std::optional<NetnsId> asked_from;      // the namespace that our own connection was opened in
     std::string user;                       // that it was asked as; "" for the default user
+    bool tls = false;                       // it is to be asked by TLS
+    std::string host_name;                  // as the TARGET names it; "" for an address
     ServerAnswer answer;
 };
 
@@ -262,6 +272,8 @@ struct Sample {
     // Where this run had its password from, for the commands that it tells: never the password.
     std::string password_file;
     bool password_asked = false;
+    std::vector<std::string> tls_words;  // the options of TLS, in the same way; never a key
+    bool can_tls = false;                // this build has TLS
     std::int64_t asked_at_ms = 0;  // since the epoch: when the servers told their clients' ages
     std::vector<PeerHost> peer_hosts;
     std::vector<PeerNamespace> peer_namespaces;

@@ -52,6 +52,9 @@ inline constexpr std::size_t keepalive_count = 4;
 
 enum class Severity : std::uint8_t { ok, warning, critical };
 
+// client: whatever is none of the others.
+enum class Purpose : std::uint8_t { client, replication, sentinel, monitor };
+
 // Who is at the other end of a proxy that carries a connection.
 struct ProxiedClient {
     Endpoint address;                      // port 0: one of several that look alike
@@ -74,6 +77,7 @@ struct Connection {
     const Socket* client_socket = nullptr;
     const ServerClient* row = nullptr;
 
+    Purpose purpose = Purpose::client;
     Verdict verdict = Verdict::unverified;
     std::vector<Evidence> evidence;
     Keepalive keepalive = Keepalive::unknown;
@@ -82,7 +86,7 @@ struct Connection {
         kernel_gives_up_in_s;  // until keepalive removes it, when nothing answers
     std::optional<std::int64_t>
         age_s;          // the server's own figure, else at least this much by the kernel
-    std::string group;  // of the client's process; "" when that is out of sight
+    std::string group;  // of the client's process, or the link's name; "" when out of sight
     const ProxiedClient* proxied = nullptr;  // the client's process is a proxy, and this is behind
 
     // The client's end as its own host has it, as far as that is known.
@@ -209,6 +213,7 @@ struct Policy {
 std::string_view word(Verdict verdict);
 std::string_view word(Evidence evidence);
 std::string_view word(Keepalive keepalive);
+std::string_view word(Purpose purpose);
 std::string_view word(Severity severity);
 std::string_view word(State state);     // OpenTelemetry's network.connection.state
 std::string_view ss_word(State state);  // as ss prints it: ESTAB

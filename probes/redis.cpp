@@ -28,8 +28,10 @@ ServerAnswer RedisConversation::Impl::converse() {
     return answer;
 }
 
-RedisConversation::RedisConversation(std::string scope, Credentials credentials, RedisLimits limits)
+RedisConversation::RedisConversation(std::string scope, Credentials credentials, RedisLimits limits,
+                                     TlsUse tls)
     : impl_(std::make_unique<Impl>(std::move(scope), credentials, limits)) {
+    impl_->tls = std::move(tls);
     wipe(credentials.password);
 }
 

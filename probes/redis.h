@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "diagnosis/records.h"
+#include "probes/tls.h"
 
 namespace connleak::probes {
 
@@ -41,7 +42,8 @@ struct KillAnswer {
 class RedisConversation {
   public:
     // `scope` names the server in gaps: "10.0.0.1:6379".
-    RedisConversation(std::string scope, Credentials credentials, RedisLimits limits);
+    RedisConversation(std::string scope, Credentials credentials, RedisLimits limits,
+                      TlsUse tls = {});
     RedisConversation(RedisConversation&&) noexcept;
     RedisConversation& operator=(RedisConversation&&) noexcept;
     ~RedisConversation();  // closes with a reset, so that no TIME-WAIT is left behind

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <utility>
 
@@ -70,6 +71,14 @@ class Interview {
 
     bool connect() {
         auto connection = session_.connect();
+        if (session_.tls.context) answer_.tls = true;
+        // Redis waits for the end of a line that it takes the handshake for.
+        if (!connection && session_.tls.context && connection.error().kind == FailureKind::silent &&
+            session_.answers_plain_text()) {
+            answer_.tls = false;
+            end_with(speaks_no_tls(), lacks_everything);
+            return false;
+        }
         if (!connection) {
             end_with(trouble_of_failure(connection.error(), context(0)), lacks_everything);
             return false;
@@ -81,17 +90,30 @@ class Interview {
 
     [[nodiscard]] FailureContext context(std::uint64_t most_bytes) const {
         return {!heard_, session_.patience, std::min(most_bytes, session_.limits.bytes),
-                session_.credentials.password};
+                session_.credentials.password, session_.tls.context != nullptr};
+    }
+
+    // A server that expects TLS answers our first words with an alert, or closes without a word.
+    bool found_tls(const RespFailure& failure) {
+        if (heard_ || session_.tls.context) return false;
+        return is_tls_record(failure.head) ||
+               (failure.kind == FailureKind::closed && session_.answers_tls());
     }
 
     // The reply, also one that is an error of the server; nullptr when the conversation is over.
     Reply hear(RedisSession::Result result, std::uint64_t most_bytes, std::string_view lacks) {
+        if (!result && found_tls(result.error())) {
+            answer_.tls = true;
+            end_with(speaks_tls(), lacks_everything);
+            return nullptr;
+        }
         if (!result) {
             end_with(trouble_of_failure(result.error(), context(most_bytes)),
                      std::string(heard_ ? lacks : lacks_everything));
             return nullptr;
         }
         heard_ = true;
+        answer_.tls = session_.tls.context != nullptr;
         if ((*result)->kind != ReplyKind::error) {
             answer_.reachable = true;
             return std::move(*result);
@@ -156,6 +178,8 @@ class Interview {
     }
 
     void ask_settings() {
+        // A Sentinel has no CONFIG, and none of these can be set there.
+        if (answer_.place.mode == ServerMode::sentinel) return;
         const std::string lacks = fmt::format("{}, and {}", lacks_settings, lacks_clients);
         const auto get = [&](std::string_view name, std::optional<std::uint64_t>& fact) {
             const Reply reply = ask({"CONFIG", "GET", name}, most_small_bytes, lacks);
@@ -173,6 +197,10 @@ class Interview {
         // INFO tells the limit in force since 6.2; what is configured can be more than the
         // descriptors allow.
         if (!answer_.maxclients) get("maxclients", answer_.maxclients);
+        if (answer_.place.mode != ServerMode::cluster) return;
+        std::optional<std::uint64_t> port;  // since 7.0; 0 is the default
+        if (get("cluster-port", port) && port.value_or(0) > 0 && *port <= 65535)
+            answer_.place.cluster_port = static_cast<std::uint16_t>(*port);
     }
 
     void ask_own_id() {
@@ -188,7 +216,11 @@ class Interview {
     void ask_clients() {
         if (over_) return;
         const std::uint64_t most_bytes = session_.limits.bytes;
-        if (answer_.connected_clients.value_or(0) > most_bytes / least_row_bytes) {
+        // More than a process can hold: Dragonfly's count has been seen to run away.
+        constexpr std::uint64_t most_clients = 1U << 20U;
+        std::uint64_t likely = answer_.connected_clients.value_or(0);
+        if (likely > most_clients) likely = 0;
+        if (likely > most_bytes / least_row_bytes) {
             const std::string text =
                 fmt::format("a list of {} clients would be larger than {} bytes",
                             *answer_.connected_clients, most_bytes);
@@ -209,7 +241,37 @@ class Interview {
         if (list.dropped_lines > 0)
             note({"protocol error", "CLIENT LIST has lines that are no client's"},
                  fmt::format("{} lines of the server's client list", list.dropped_lines));
+        reconcile();
         leave_out_own();
+    }
+
+    // INFO's count and the list are of two moments; what came and went between them, a later INFO
+    // tells. Replicas stand in the list and are not counted.
+    void reconcile() {
+        if (!answer_.clients_complete) return;
+        answer_.listed_clients = static_cast<std::uint64_t>(std::ranges::count_if(
+            answer_.clients,
+            [](const ServerClient& client) { return !client.flags.contains('S'); }));
+        const auto counted = answer_.connected_clients;
+        if (!counted || *counted == *answer_.listed_clients) return;
+        const Reply reply =
+            ask({"INFO"}, most_small_bytes, "what came and went while it was asked");
+        if (!reply || reply->kind != ReplyKind::string) return;
+        ServerAnswer later;
+        apply_info(reply->text, later);
+        const std::uint64_t listed = *answer_.listed_clients;
+        const std::uint64_t after = later.connected_clients.value_or(*counted);
+        const std::uint64_t came = std::max(later.total_connections_received.value_or(0),
+                                            answer_.total_connections_received.value_or(0)) -
+                                   answer_.total_connections_received.value_or(0);
+        if (listed + came >= std::min(after, *counted) &&
+            listed <= std::max(after, *counted) + came)
+            return;
+        answer_.counts_disagree = true;
+        answer_.gaps.push_back(
+            {"redis", session_.scope,
+             fmt::format("connected_clients is {}, CLIENT LIST has {}", after, listed),
+             "how many clients the server has: it tells two numbers, and its list is taken"});
     }
 
     void leave_out_own() {

@@ -57,6 +57,9 @@ std::optional<ServerKind> redis_kind_of(std::string_view comm) {
         std::pair{std::string_view("valkey-server"), ServerKind::valkey},
         std::pair{std::string_view("keydb-server"), ServerKind::keydb},
         std::pair{std::string_view("dragonfly"), ServerKind::dragonfly},
+        std::pair{std::string_view("redis-sentinel"), ServerKind::redis},
+        std::pair{std::string_view("valkey-sentinel"), ServerKind::valkey},
+        std::pair{std::string_view("keydb-sentinel"), ServerKind::keydb},
     };
     for (const auto& [name, kind] : kinds)
         if (comm.starts_with(name)) return kind;

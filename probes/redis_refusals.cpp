@@ -96,10 +96,21 @@ Trouble trouble_of_reply(std::string_view error_reply, std::string_view password
     return {std::move(word), std::move(line)};
 }
 
+Trouble speaks_tls() {
+    const std::string_view missing = why_no_tls();
+    return {"TLS", missing.empty()
+                       ? "the server speaks TLS on this port: use --tls or rediss://"
+                       : fmt::format("the server speaks TLS on this port, and this connleak has no "
+                                     "TLS ({})",
+                                     missing)};
+}
+
+Trouble speaks_no_tls() {
+    return {"TLS", "the server does not speak TLS on this port"};
+}
+
 Trouble not_redis(std::string_view head, std::string_view password) {
-    // A TLS record: an alert or a handshake of version 3.x.
-    if (head.starts_with("\x15\x03") || head.starts_with("\x16\x03"))
-        return {"protocol error", "this is not a Redis server: it speaks TLS"};
+    if (is_tls_record(head)) return speaks_tls();
     const std::string quoted = excerpt(head, password);
     return {"protocol error", quoted.empty() ? "this is not a Redis server"
                                              : "this is not a Redis server: " + quoted};
@@ -107,16 +118,21 @@ Trouble not_redis(std::string_view head, std::string_view password) {
 
 Trouble trouble_of_failure(const RespFailure& failure, const FailureContext& context) {
     const std::string waited = duration_text(context.patience);
+    const std::string by_tls = context.first && context.by_tls ? "TLS: " : "";
     const char* const closing = failure.number == 0 ? "connection closed" : "ECONNRESET";
     switch (failure.kind) {
         case FailureKind::system:
             if (failure.number == ETIMEDOUT) return {"ETIMEDOUT", "no connection within " + waited};
             return system_trouble(failure.number);
         case FailureKind::silent:
-            return {"ETIMEDOUT", "no answer within " + waited};
+            return {"ETIMEDOUT", by_tls + "no answer within " + waited};
         case FailureKind::unended:
             return {"ETIMEDOUT", "an answer began and did not end within " + waited};
         case FailureKind::closed:
+            if (context.first && context.by_tls)
+                return {closing,
+                        "the server closed the connection in the TLS handshake, as one at "
+                        "its limit of clients does, too"};
             return {closing, "the server closed the connection without an answer"};
         case FailureKind::broken_off:
             return {closing, "the server closed the connection within an answer"};
@@ -125,6 +141,8 @@ Trouble trouble_of_failure(const RespFailure& failure, const FailureContext& con
                 fmt::format("the answer is larger than {} bytes", context.most_bytes);
             return {text, text};
         }
+        case FailureKind::tls:
+            return {"TLS", failure.head};
         case FailureKind::protocol:
             break;
     }

@@ -36,8 +36,14 @@ struct FailureContext {
     std::chrono::milliseconds patience{};  // how long was waited
     std::uint64_t most_bytes = 0;
     std::string_view password;
+    bool by_tls = false;
 };
 Trouble trouble_of_failure(const RespFailure& failure, const FailureContext& context);
+
+// The server speaks TLS, and was spoken to in plain text.
+Trouble speaks_tls();
+// The other way round.
+Trouble speaks_no_tls();
 
 // "this is not a Redis server: …"
 Trouble not_redis(std::string_view head, std::string_view password);

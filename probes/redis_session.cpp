@@ -33,8 +33,24 @@ Deadline RedisSession::next_deadline() {
 
 std::expected<RespConnection, RespFailure> RedisSession::connect() {
     const Deadline deadline = next_deadline();
-    return path.empty() ? RespConnection::connect(server, open_socket, deadline)
-                        : RespConnection::connect(path, open_socket, deadline);
+    if (!path.empty()) return RespConnection::connect(path, open_socket, deadline);
+    auto made = RespConnection::connect(server, open_socket, deadline);
+    if (!made || !tls.context) return made;
+    if (auto failed = made->secure(tls, next_deadline())) return std::unexpected(*failed);
+    return made;
+}
+
+bool RedisSession::answers_plain_text() {
+    auto made = RespConnection::connect(server, open_socket, next_deadline());
+    if (!made) return false;
+    const std::string answer = made->first_answer("PING\r\n", next_deadline());
+    return answer.starts_with('+') || answer.starts_with('-');
+}
+
+bool RedisSession::answers_tls() {
+    if (!path.empty()) return false;
+    auto made = RespConnection::connect(server, open_socket, next_deadline());
+    return made && is_tls_record(made->first_answer(tls_hello(), next_deadline()));
 }
 
 RedisSession::Result RedisSession::put(RespConnection& to, Words words, std::uint64_t most_bytes) {

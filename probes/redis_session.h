@@ -32,6 +32,7 @@ struct RedisSession {
     OpenSocket open_socket;
     Endpoint server;
     std::string path;  // instead of `server`, for a unix socket
+    TlsUse tls;
 
     std::optional<RespConnection> connection;
     Clock::duration
@@ -60,7 +61,13 @@ struct RedisSession {
         Clock::time_point start_;
     };
 
+    // Connects, and where it is to be by TLS shakes hands: a step each.
     std::expected<RespConnection, RespFailure> connect();
+    // Whether a server that says nothing to plain text answers a TLS handshake, on a connection of
+    // its own.
+    bool answers_tls();
+    // The other way round: whether one that says nothing to a TLS handshake answers a PING.
+    bool answers_plain_text();
     Result put(RespConnection& to, Words words, std::uint64_t most_bytes);
     Result log_in(RespConnection& to);
     // Several commands, sent together, in one step. The replies that came; when some are missing

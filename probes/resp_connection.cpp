@@ -196,9 +196,9 @@ RespFailure RespConnection::failure(FailureKind kind, int number) const {
 }
 
 // By hand and not through hiredis's output buffer: MSG_NOSIGNAL keeps SIGPIPE away from whoever
-// uses this library, and the command, which can hold a password, can be wiped. (A TLS context would
-// have to go through redisBufferWrite.)
+// uses this library, and the command, which can hold a password, can be wiped.
 std::optional<RespFailure> RespConnection::send(std::string_view bytes, Deadline deadline) {
+    if (tls_) return send_encrypted(bytes, deadline);
     while (!bytes.empty()) {
         const ssize_t sent =
             ::send(descriptor_.number, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -219,16 +219,70 @@ std::optional<RespFailure> RespConnection::send(std::string_view bytes, Deadline
     return std::nullopt;
 }
 
+// OpenSSL writes without MSG_NOSIGNAL: the program ignores SIGPIPE.
+std::optional<RespFailure> RespConnection::send_encrypted(std::string_view bytes,
+                                                          Deadline deadline) {
+    while (!bytes.empty()) {
+        std::size_t taken = 0;
+        switch (tls_->write(bytes, taken)) {
+            case TlsStep::done:
+                bytes.remove_prefix(taken);
+                break;
+            case TlsStep::wait_to_read:
+            case TlsStep::wait_to_write:
+                if (!wait_for(descriptor_.number, POLLOUT, deadline))
+                    return failure(FailureKind::silent);
+                break;
+            case TlsStep::closed:
+                return std::nullopt;  // as above: what it said is still there to be read
+            case TlsStep::failed:
+                return RespFailure{FailureKind::tls, 0, tls_->explain()};
+        }
+    }
+    return std::nullopt;
+}
+
+std::optional<RespFailure> RespConnection::secure(const TlsUse& use, Deadline deadline) {
+    auto session = TlsSession::begin(*context_, use);
+    if (!session) return RespFailure{FailureKind::tls, 0, session.error()};
+    tls_ = std::move(*session);
+    for (;;) {
+        if (is_past(deadline)) return failure(FailureKind::silent);
+        const TlsStep step = tls_->shake_hands();
+        if (step == TlsStep::done) return std::nullopt;
+        const bool waits = step == TlsStep::wait_to_read || step == TlsStep::wait_to_write;
+        if (!waits) {
+            std::string why = tls_->explain();
+            if (why.empty() && step == TlsStep::closed) return failure(FailureKind::closed);
+            return RespFailure{FailureKind::tls, 0, std::move(why)};
+        }
+        if (!wait_for(descriptor_.number, step == TlsStep::wait_to_read ? POLLIN : POLLOUT,
+                      deadline))
+            return failure(FailureKind::silent);
+    }
+}
+
+std::string RespConnection::first_answer(std::string_view bytes, Deadline deadline) {
+    if (send(bytes, deadline) || !wait_for(descriptor_.number, POLLIN, deadline)) return {};
+    std::array<char, head_size> answer{};
+    const ssize_t got = ::recv(descriptor_.number, answer.data(), answer.size(), MSG_DONTWAIT);
+    return {answer.data(), got > 0 ? static_cast<std::size_t>(got) : 0};
+}
+
 std::optional<RespFailure> RespConnection::receive(std::uint64_t most_bytes, Deadline deadline) {
     const redisReader& reader = *context_->reader;
     const auto late = [this] {
         return failure(received_ == 0 ? FailureKind::silent : FailureKind::unended);
     };
     // Data that keeps coming must not hide the deadline, so it is asked for in every round.
-    if (is_past(deadline) || !wait_for(descriptor_.number, POLLIN, deadline)) return late();
+    if (is_past(deadline)) return late();
+    const bool unread = tls_ && tls_->has_unread();
+    if (!unread && !wait_for(descriptor_.number, POLLIN, deadline)) return late();
     const std::size_t before = reader.len;
     if (redisBufferRead(context_.get()) != REDIS_OK) {
         const int error = context_->err == REDIS_ERR_IO ? errno : 0;
+        if (std::string why = tls_ ? tls_->explain() : std::string(); !why.empty())
+            return RespFailure{FailureKind::tls, 0, std::move(why)};
         if (context_->err == REDIS_ERR_EOF || error == ECONNRESET)
             return failure(received_ == 0 ? FailureKind::closed : FailureKind::broken_off, error);
         return failure(FailureKind::system, error == 0 ? ENOMEM : error);

@@ -19,6 +19,7 @@
 
 #include "diagnosis/address.h"
 #include "probes/resp_reply.h"
+#include "probes/tls.h"
 
 namespace connleak::probes {
 
@@ -32,12 +33,13 @@ enum class FailureKind : std::uint8_t {
     broken_off,  // the server closed the connection within an answer
     protocol,    // what came is not RESP, or not within bounds; `head` shows how it began
     too_large,
+    tls,  // the handshake or the session failed; `head` says why, for a person
 };
 
 struct RespFailure {
     FailureKind kind = FailureKind::system;
     int number = 0;
-    std::string head;  // the first bytes that came, raw
+    std::string head;  // the first bytes that came, raw; what FailureKind::tls says of it
 };
 
 class RespConnection {
@@ -48,6 +50,12 @@ class RespConnection {
         const Endpoint& server, const std::function<int(int)>& open_socket, Deadline deadline);
     static std::expected<RespConnection, RespFailure> connect(
         const std::string& path, const std::function<int(int)>& open_socket, Deadline deadline);
+
+    // From here on by TLS. After a failure nothing of ours but the handshake has been sent.
+    std::optional<RespFailure> secure(const TlsUse& use, Deadline deadline);
+
+    // Sends bytes that are no command, and gives the first that come back; "" for none.
+    std::string first_answer(std::string_view bytes, Deadline deadline);
 
     // Sends a command and reads its reply, of at most `most_bytes`. After a failure the connection
     // is of no more use: a late reply would be taken for the next one's.
@@ -85,12 +93,14 @@ class RespConnection {
     std::optional<RespFailure> send(std::string_view bytes, Deadline deadline);
     std::expected<std::unique_ptr<RespReply>, RespFailure> next_reply(std::uint64_t most_bytes,
                                                                       Deadline deadline);
+    std::optional<RespFailure> send_encrypted(std::string_view bytes, Deadline deadline);
     std::optional<RespFailure> receive(std::uint64_t most_bytes, Deadline deadline);
     [[nodiscard]] RespFailure failure(FailureKind kind, int number = 0) const;
 
     Descriptor descriptor_;
     std::unique_ptr<ReplyBudget> budget_;  // the reader keeps its address
     std::unique_ptr<redisContext, FreeContext> context_;
+    std::unique_ptr<TlsSession> tls_;  // nullptr: in plain text
     std::uint64_t received_ = 0;
     std::string head_;
 };

@@ -71,22 +71,25 @@ std::vector<Others> others_of(const Report& report, std::size_t server) {
     Others hidden{.name = "a process that is not visible"};
     std::map<std::string, Others> hosts;
     for (const Connection& connection : report.connections) {
-        if (connection.server != server || !connection.group.empty()) continue;
+        // Those of groups have lines of their own.
+        if (connection.server != server) continue;
+        if (connection.client_socket != nullptr && !connection.group.empty()) continue;
         if (connection.verdict == Verdict::transient) continue;
         if (connection.verdict == Verdict::ghost) {
             nobody.add(connection);
         } else if (connection.client_socket != nullptr) {
             hidden.add(connection);
         } else {
-            const std::string name = connection.client_path.empty()
-                                         ? connection.own_client_end().address.text()
+            const std::string name = !connection.group.empty() ? printable(connection.group)
+                                     : connection.client_path.empty()
+                                         ? "host " + connection.own_client_end().address.text()
                                          : printable("unix:" + connection.client_path);
             hosts[name].add(connection);
         }
     }
     std::vector<Others> sorted;
     for (auto& [name, host] : hosts) {
-        host.name = name.starts_with("unix:") ? name : "host " + name;
+        host.name = name;
         sorted.push_back(host);
     }
     std::ranges::stable_sort(sorted, std::greater{}, &Others::connections);

@@ -91,6 +91,15 @@ std::string path_of(const Server& server) {
     return server.unix_listening.front().path;
 }
 
+Json json_end(const Endpoint& end) {
+    return {{"address", json_address(end.address)}, {"port", json_port(end)}};
+}
+
+Json json_bus(const Server& server) {
+    if (server.bus.empty()) return nullptr;
+    return {{"port", server.bus.front().port}, {"links", server.bus_links}};
+}
+
 }  // namespace
 
 Json json_port(const Endpoint& end) {
@@ -153,8 +162,16 @@ Json json_server(const Server& value, const ServerCounts& counts) {
                  {"through", text_or_null(value.through)},
                  {"reachable", answer.asked ? Json(answer.reachable) : Json(nullptr)},
                  {"error", text_or_null(answer.error)},
+                 {"tls", answer.tls ? Json(*answer.tls) : Json(nullptr)},
                  {"version", text_or_null(answer.version)},
+                 {"mode", text_or_null(std::string(word(answer.place.mode)))},
+                 {"role", text_or_null(std::string(word(answer.place.role)))},
+                 {"master", answer.place.master ? json_end(*answer.place.master) : Json(nullptr)},
+                 {"connected_replicas", maybe(answer.place.connected_replicas)},
+                 {"cluster_connections", maybe(answer.place.cluster_connections)},
+                 {"cluster_bus", json_bus(value)},
                  {"connected_clients", maybe(answer.connected_clients)},
+                 {"listed_clients", maybe(answer.listed_clients)},
                  {"blocked_clients", maybe(answer.blocked_clients)},
                  {"maxclients", maybe(answer.maxclients)},
                  {"rejected_connections", maybe(answer.rejected_connections)},
@@ -208,6 +225,7 @@ Json json_connection(const Sample& sample, const Connection& value) {
     }
     return {{"server", std::move(server)},
             {"client", std::move(client)},
+            {"purpose", word(value.purpose)},
             {"verdict", word(value.verdict)},
             {"evidence", std::move(evidence)},
             {"keepalive", word(value.keepalive)},

@@ -27,11 +27,12 @@ std::string clients_text(const Server& server, const Report& report, std::size_t
     const ServerAnswer& answer = server.answer;
     std::uint64_t seen = 0;
     for (const std::uint64_t each : report.counts[index].verdict) seen += each;
-    if (answer.connected_clients) {
+    if (const auto used = client_slots(server)) {
         const auto limit = client_limit(server);
-        if (!limit || *limit == 0) return phrase::count(*answer.connected_clients, "client");
-        return fmt::format("{} of {} clients ({} %)", number(*answer.connected_clients),
-                           number(*limit), *answer.connected_clients * 100 / *limit);
+        const std::string others = others_in_slots(server);
+        if (!limit || *limit == 0) return phrase::count(*used, "client") + others;
+        return fmt::format("{} of {} clients ({} %){}", number(*used), number(*limit),
+                           *used * 100 / *limit, others);
     }
     std::string connections = phrase::count(seen, "connection");
     if (answer.refused_at_limit)
@@ -58,6 +59,29 @@ std::string settings_text(const Server& server, const ServerCounts& counts) {
         text +=
             *answer.timeout_s == 0 ? "timeout off" : fmt::format("timeout {} s", *answer.timeout_s);
     }
+    return text;
+}
+
+// What it is among its like; "" for a server by itself.
+std::string place_text(const Server& server) {
+    const ServerPlace& place = server.answer.place;
+    std::string text;
+    if (place.mode == ServerMode::sentinel) text = "Sentinel";
+    if (place.mode == ServerMode::cluster) text = "cluster node";
+    const auto add = [&text](const std::string& more) {
+        text += (text.empty() ? "" : ", ") + more;
+    };
+    if (place.role == ServerRole::replica) {
+        add(place.master ? "replica of " + place.master->text() : "replica");
+        if (place.master_link_up == false) text += ", which it has lost";
+    } else if (place.connected_replicas.value_or(0) > 0) {
+        add("master of " + phrase::count(*place.connected_replicas, "replica"));
+    } else if (place.mode == ServerMode::cluster && place.role == ServerRole::master) {
+        add("master");
+    }
+    if (!server.bus.empty())
+        add(fmt::format("bus on port {} with {} from other nodes", server.bus.front().port,
+                        phrase::count(server.bus_links, "link")));
     return text;
 }
 
@@ -134,9 +158,10 @@ class Table {
             line("  " + paint_.bold(wrap(right, style_.columns - 2, 2)));
         }
         const ServerCounts& counts = report_.counts[index];
-        for (const std::string& text : {settings_text(its, counts), verdicts_text(counts)})
+        for (const std::string& text :
+             {place_text(its), settings_text(its, counts), verdicts_text(counts)})
             if (!text.empty()) line("  " + wrap(text, prose() - 2, 2));
-        if (!its.answer.asked && its.kind != ServerKind::tcp)
+        if (!its.answer.asked && its.kind != ServerKind::tcp && its.answer.error.empty())
             line("  " + wrap("Seen from this side only; to ask the server too: connleak " +
                                  printable(target_text(its)),
                              prose() - 2, 2));

@@ -19,9 +19,9 @@ import pytest
 
 import report
 from lab import Lab
-from services import PHP_FPM
+from services import CLI, PHP_FPM, SERVER
 
-TOOLS = ["ip", "nft", "ss", "nsenter", "unshare", "setpriv", "pgrep", "redis-server", "redis-cli", PHP_FPM]
+TOOLS = ["ip", "nft", "ss", "nsenter", "unshare", "setpriv", "pgrep", SERVER, CLI, "openssl", PHP_FPM]
 
 
 def missing():
@@ -37,11 +37,18 @@ def missing():
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "lab: needs no connleak, proves the harness itself")
+    config.addinivalue_line("markers", "tls_build: of a connleak that has TLS")
+    config.addinivalue_line("markers", "plain_build: of a connleak that has none")
     # Ended from outside, the fixtures shall clean up as they do at ^C.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("SIGTERM"))
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
+    other = "plain_build" if report.has_tls() else "tls_build"
+    unfit = [item for item in items if item.get_closest_marker(other)]
+    if unfit:
+        config.hook.pytest_deselected(items=unfit)
+        items[:] = [item for item in items if item not in unfit]
     reasons = missing()
     binary = [] if os.access(report.BINARY, os.X_OK) else [f"no {report.BINARY}"]
     for item in items:

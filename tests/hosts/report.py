@@ -25,6 +25,14 @@ ROOT_NAMESPACE = object()  # as a host: the namespace that the tests themselves 
 
 
 @functools.cache
+def has_tls():
+    """Whether the program's build has TLS; its help says so where not."""
+    if not os.access(BINARY, os.X_OK):
+        return False
+    return b"not in this build" not in subprocess.run([BINARY, "--help"], capture_output=True).stdout
+
+
+@functools.cache
 def outside():
     """Where the program runs unless told otherwise: a host that is joined to nothing. A TARGET that is not in sight
     is unreachable from there, and nothing is ever sent out of the machine."""

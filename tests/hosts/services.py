@@ -1,4 +1,7 @@
-"""The real programs that run on the hosts: redis-server, clients, other TCP servers, php-fpm."""
+"""The real programs that run on the hosts: redis-server, clients, other TCP servers, php-fpm.
+
+CONNLEAK_SERVER=valkey-server runs the same tests with another server of Redis's kin.
+"""
 
 import glob
 import json
@@ -15,9 +18,12 @@ from lab import HERE, PYTHON, eventually, run
 
 # Debian names it by its version.
 PHP_FPM = next(iter(sorted(glob.glob("/usr/sbin/php-fpm[0-9]*"), reverse=True)), "php-fpm")
+SERVER = os.environ.get("CONNLEAK_SERVER") or "redis-server"
+KIND = SERVER.removesuffix("-server")
+CLI = f"{KIND}-cli"
 # "Redis server v=7.0.15 sha=…"
-REDIS_VERSION = next((word[2:] for word in run(["redis-server", "--version"], check=False).stdout.split()
-                      if word.startswith("v=")), None) if shutil.which("redis-server") else None
+REDIS_VERSION = next((word[2:] for word in run([SERVER, "--version"], check=False).stdout.split()
+                      if word.startswith("v=")), None) if shutil.which(SERVER) else None
 
 
 class Endpoint(NamedTuple):
@@ -70,12 +76,12 @@ class Redis(Service):
         settings |= {name.replace("_", "-"): value for name, value in config.items()}
         (self.directory / "redis.conf").write_text(
             "".join(f'{name} {value if value != "" else chr(34) * 2}\n' for name, value in settings.items()))
-        self.process = host.start(*prefix, "redis-server", self.directory / "redis.conf")
-        eventually(lambda: self.cli("PING", check=False) == "PONG", what="redis-server answers")
+        self.process = host.start(*prefix, SERVER, self.directory / "redis.conf")
+        eventually(lambda: self.cli("PING", check=False) == "PONG", what=f"{SERVER} answers")
 
     def cli(self, *words, check=True):
         login = {"REDISCLI_AUTH": self.password} if self.password else {}
-        done = run(["redis-cli", "-s", self.socket, *words], check=check, env=os.environ | login)
+        done = run([CLI, "-s", self.socket, *words], check=check, env=os.environ | login)
         return done.stdout.strip()
 
     def client_list(self):

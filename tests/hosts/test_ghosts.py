@@ -11,7 +11,7 @@ import pytest
 
 from lab import eventually, run, silence
 from report import ROOT_NAMESPACE, scan
-from services import REDIS_VERSION, Client, Endpoint, Redis
+from services import KIND, REDIS_VERSION, Client, Endpoint, Redis
 from sickness import cut_off, ghost_host_gone, ghost_host_up, in_state
 
 TOPOLOGIES = {
@@ -98,7 +98,7 @@ def test_what_a_ghosts_row_tells(pair):
     assert row["client_socket"]["state"] == "established"
     assert row["client"]["netns"] == web.inode
     entry = report.server(redis)
-    assert (entry["kind"], entry["version"], entry["pid"]) == ("redis", REDIS_VERSION, redis.pid)
+    assert (entry["kind"], entry["version"], entry["pid"]) == (KIND, REDIS_VERSION, redis.pid)
     assert (entry["reachable"], entry["maxclients"], entry["tcp_keepalive_s"]) == (True, 10000, 0)
 
 

@@ -107,11 +107,10 @@ TEST(Options, HelpIsForStdout) {
     for (const char* word : {"-h", "--help"}) {
         const Stop help = stop({word});
         EXPECT_EQ(help.status, 0);
-        for (const char* part : {"connleak", "--format", "--connections", "Exit status", "TARGET"})
+        for (const char* part :
+             {"connleak", "--format", "--connections", "Exit status", "TARGET", "--tls"})
             EXPECT_TRUE(help.text.contains(part)) << part;
-        for (const char* later : {"--tls"})
-            EXPECT_FALSE(help.text.contains(later))
-                << "what is not built is not offered: " << later;
+        EXPECT_EQ(help.text.contains("not in this build"), !probes::why_no_tls().empty());
     }
 }
 
@@ -138,7 +137,11 @@ TEST(Options, BadUsageIsOneLineAndStatus2) {
         {"--port", "http"},
         {"--askpass", "--pass-file", "f"},
         {"--connections=maybe"},
-        {"--tls"},
+        {"--tls=no"},
+        {"--cacert", "ca.crt", ":6379"},
+        {"--insecure", "redis://h:1"},
+        {"--tls", "--cert", "c.crt"},
+        {"--tls", "--key", "c.key"},
         {"\x1b[31m\n"},
         {"--\x1b[31m\nx"},
     };
@@ -156,6 +159,29 @@ TEST(Options, BadUsageIsOneLineAndStatus2) {
               "--format excludes --json (see connleak --help)");
     EXPECT_EQ(stop({"--no-such-option=1", ":6379"}).text,
               "unknown option: --no-such-option (see connleak --help)");
+}
+
+TEST(Options, Tls) {
+    const ScanOptions made =
+        options({"--tls", "--cacert", "ca", "--cacertdir", "cas", "--cert", "c", "--key", "k",
+                 "--sni", "redis.example", "--insecure", ":6379"});
+    EXPECT_TRUE(made.tls);
+    EXPECT_EQ(made.tls_settings.ca_file, "ca");
+    EXPECT_EQ(made.tls_settings.ca_folder, "cas");
+    EXPECT_EQ(made.tls_settings.certificate_file, "c");
+    EXPECT_EQ(made.tls_settings.key_file, "k");
+    EXPECT_EQ(made.tls_settings.server_name, "redis.example");
+    EXPECT_TRUE(made.tls_settings.insecure);
+    const Words again = {"--cacert", "ca", "--cacertdir", "cas",           "--cert",    "c",
+                         "--key",    "k",  "--sni",       "redis.example", "--insecure"};
+    EXPECT_EQ(tls_words(made), again);
+    const ScanOptions by_target = options({"rediss://h:1", "h:2", "--cacert", "ca"});
+    EXPECT_FALSE(by_target.tls);
+    EXPECT_TRUE(by_target.targets[0].tls);
+    EXPECT_FALSE(by_target.targets[1].tls);
+    EXPECT_TRUE(tls_words(options({":6379"})).empty());
+    EXPECT_EQ(stop({"--cacert", "ca.crt"}).text, "--cacert goes with --tls or a rediss:// TARGET");
+    EXPECT_EQ(stop({"--tls", "--cert", "c"}).text, "--cert and --key go together");
 }
 
 TEST(Options, NoPasswordIsEchoed) {

@@ -9,13 +9,14 @@
 namespace connleak::cli {
 namespace {
 
-// "redis user@host:port", "tcp host:port", "redis unix:/path"; or the error.
+// "redis [tls] user@host:port", "tcp host:port", "redis unix:/path"; or the error.
 std::string parsed(std::string_view text) {
     const auto target = parse_target(text);
     if (!target) return target.error();
     EXPECT_EQ(target->text, text);
     std::string shown = target->protocol == Protocol::tcp ? "tcp " : "redis ";
     if (!target->path.empty()) return shown + "unix:" + target->path;
+    if (target->tls) shown += "tls ";
     if (!target->user.empty()) shown += target->user + '@';
     return shown + target->host + ':' + std::to_string(target->port);
 }
@@ -36,6 +37,9 @@ TEST(Target, EveryForm) {
     EXPECT_EQ(parsed("redis://monitor@[2001:db8::1]:6379"), "redis monitor@2001:db8::1:6379");
     EXPECT_EQ(parsed("redis://10.0.0.5:6379/0"), "redis 10.0.0.5:6379");
     EXPECT_EQ(parsed("redis://10.0.0.5:6379/"), "redis 10.0.0.5:6379");
+    EXPECT_EQ(parsed("rediss://monitor@h"), "redis tls monitor@h:6379");
+    EXPECT_EQ(parsed("rediss://:7000"), "redis tls :7000");
+    EXPECT_EQ(parsed("rediss://[2001:db8::1]:1/0"), "redis tls 2001:db8::1:1");
     EXPECT_EQ(parsed("unix:/run/redis.sock"), "redis unix:/run/redis.sock");
     EXPECT_EQ(parsed("unix:///run/redis.sock"), "redis unix:/run/redis.sock");
     EXPECT_EQ(parsed("unix:/tmp/a b@c:1"), "redis unix:/tmp/a b@c:1");
@@ -47,7 +51,7 @@ TEST(Target, EveryForm) {
 }
 
 constexpr std::string_view forms =
-    "write host:port, :port, redis://[user@]host:port, unix:/path or tcp://host:port";
+    "write host:port, :port, redis[s]://[user@]host:port, unix:/path or tcp://host:port";
 
 TEST(Target, WrongOnes) {
     const std::string all(forms);
@@ -76,9 +80,6 @@ TEST(Target, WrongOnes) {
     EXPECT_EQ(parsed("redis://"), "TARGET 'redis://': a port is missing");
     EXPECT_EQ(parsed("redis://h:1/x"),
               "TARGET 'redis://h:1/x': after the port comes nothing, or a database's number");
-    EXPECT_EQ(parsed("rediss://h:6379"),
-              "TARGET 'rediss://h:6379': TLS is not in this version; tcp://host:port diagnoses a "
-              "TLS server by the kernel alone");
     EXPECT_EQ(parsed("unix:redis.sock"),
               "TARGET 'unix:redis.sock': the path of a Unix socket begins with /, an "
               "abstract name with @: unix:/run/redis/redis.sock");

@@ -20,7 +20,8 @@ TEST(RedisConversation, AsksEverythingAndLeavesItsOwnRowOut) {
     EXPECT_EQ(answer.version, "7.0.15");
     EXPECT_EQ(answer.run_id, "0123456789abcdef");
     EXPECT_EQ(answer.process_id, 77);
-    EXPECT_EQ(answer.connected_clients, 3U);
+    EXPECT_EQ(answer.connected_clients, 2U);
+    EXPECT_EQ(answer.listed_clients, 2U);
     EXPECT_EQ(answer.blocked_clients, 1U);
     EXPECT_EQ(answer.maxclients, 100U);
     EXPECT_EQ(answer.rejected_connections, 2U);

@@ -25,7 +25,7 @@ inline const std::string everything =
 inline const std::string info_text =
     "# Server\r\nredis_version:7.0.15\r\nrun_id:0123456789abcdef\r\nprocess_id:77\r\n"
     "uptime_in_seconds:5\r\n# Clients\r\n"
-    "connected_clients:3\r\nmaxclients:100\r\nblocked_clients:1\r\n"
+    "connected_clients:2\r\nmaxclients:100\r\nblocked_clients:1\r\n"
     "# Stats\r\ntotal_connections_received:9\r\nrejected_connections:2\r\n";
 inline const std::string list_text =
     "id=4 addr=10.0.0.9:50000 laddr=10.0.0.1:6379 fd=8 name=worker age=9 idle=7 flags=N cmd=get\n"

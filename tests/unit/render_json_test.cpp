@@ -47,11 +47,12 @@ TEST(Json, MembersOfEveryObject) {
     EXPECT_EQ(keys(report["cost"]), "processes_read redis_ms sockets_read wall_ms");
     EXPECT_EQ(keys(report["gaps"][0]), "effect error scope source");
     const json& server = report["servers"][0];
-    EXPECT_EQ(keys(server),
-              "address blocked_clients client_list_bytes client_list_ms connected_clients counts "
-              "error fd_limit keepalive kind maxclients netns path pid port reachable "
-              "rejected_connections tcp_keepalive_s through timeout_s total_connections_received "
-              "version");
+    EXPECT_EQ(
+        keys(server),
+        "address blocked_clients client_list_bytes client_list_ms cluster_bus cluster_connections "
+        "connected_clients connected_replicas counts error fd_limit keepalive kind listed_clients "
+        "master maxclients mode netns path pid port reachable rejected_connections role "
+        "tcp_keepalive_s through timeout_s tls total_connections_received version");
     EXPECT_EQ(keys(server["counts"]),
               "close-wait ghost healthy orphan suspect transient unaccepted unverified");
     EXPECT_EQ(keys(server["keepalive"]), "masked off on unknown");
@@ -59,7 +60,7 @@ TEST(Json, MembersOfEveryObject) {
         // age_s and proxied_client are additions.
         EXPECT_EQ(keys(connection),
                   "age_s client client_socket evidence group keepalive kernel_gives_up_in_s "
-                  "last_heard_ms proxied_client redis server server_socket verdict");
+                  "last_heard_ms proxied_client purpose redis server server_socket verdict");
         EXPECT_EQ(keys(connection["server"]), "address dialled netns peer_host port");
         EXPECT_EQ(keys(connection["client"]), "address netns peer_host port seen_as");
         for (const char* side : {"server_socket", "client_socket"}) {
@@ -165,7 +166,10 @@ TEST(Json, AServer) {
     world.answer(0).client_list_bytes = 5'200'000;
     EXPECT_EQ(parsed(world)["servers"][0], json::parse(R"({
         "kind": "redis", "address": "10.9.0.1", "port": 6379, "path": null, "netns": 4026531840,
-        "pid": 14625, "through": null, "reachable": true, "error": null, "version": "7.0.15",
+        "pid": 14625, "through": null, "reachable": true, "error": null, "tls": null,
+        "version": "7.0.15",
+        "mode": null, "role": null, "master": null, "connected_replicas": null,
+        "cluster_connections": null, "cluster_bus": null, "listed_clients": null,
         "connected_clients": 9874, "blocked_clients": null, "maxclients": 10000,
         "rejected_connections": 2211, "total_connections_received": null, "tcp_keepalive_s": 300,
         "timeout_s": 0, "fd_limit": 10032, "client_list_ms": 20.5, "client_list_bytes": 5200000,

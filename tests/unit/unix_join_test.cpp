@@ -99,6 +99,7 @@ struct World : Witness {
 
     void settle() override { ++settled; }
     Look look(NetnsId, const Tuple&) override { return {}; }
+    Tracking tracked(NetnsId, const Tuple&) override { return {}; }
     std::optional<std::vector<Endpoint>> peers_of_local_end(NetnsId, const Endpoint&) override {
         return std::nullopt;
     }
