@@ -272,6 +272,7 @@ class Search {
 // A proxy's own port that was taken for a server: by its port, or by its clients.
 bool is_front(const Sample& sample, const Server& server) {
     return std::ranges::any_of(sample.proxies, [&](const Proxy& proxy) {
+        if (!proxy.clients_known) return false;  // they would be nowhere
         if (server.pid ? *server.pid != proxy.pid : !server.listening.empty()) return false;
         return std::ranges::any_of(proxy.listening, [&](const ProxyListener& each) {
             return server.netns == each.netns && listens_at(each.endpoint, server.endpoint);
