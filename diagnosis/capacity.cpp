@@ -178,12 +178,14 @@ std::optional<std::uint64_t> client_slots(const Server& server) {
     const ServerAnswer& answer = server.answer;
     auto clients = answer.connected_clients;
     if (answer.counts_disagree) clients = answer.listed_clients;
-    if (!clients) return std::nullopt;
+    // Dragonfly counts its replicas among the clients.
+    if (!clients || server.kind == ServerKind::dragonfly) return clients;
     return *clients + answer.place.connected_replicas.value_or(0) +
            answer.place.cluster_connections.value_or(0);
 }
 
 std::string others_in_slots(const Server& server) {
+    if (server.kind == ServerKind::dragonfly) return "";
     const std::uint64_t replicas = server.answer.place.connected_replicas.value_or(0);
     const std::uint64_t links = server.answer.place.cluster_connections.value_or(0);
     std::string text;

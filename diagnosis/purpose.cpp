@@ -37,8 +37,8 @@ bool is_sentinel(const Process& process) {
 }
 
 bool is_server(const Process& process) {
-    constexpr std::array<std::string_view, 3> programs{"redis-server", "valkey-server",
-                                                       "keydb-server"};
+    constexpr std::array<std::string_view, 4> programs{"redis-server", "valkey-server",
+                                                       "keydb-server", "dragonfly"};
     return std::ranges::find(programs, process.comm) != programs.end();
 }
 
@@ -87,7 +87,8 @@ std::string_view word(ServerRole role) {
 Purpose purpose_of(const Sample& sample, const Connection& connection) {
     if (sample.servers[connection.server].kind == ServerKind::tcp) return Purpose::client;
     const Process* process = client_process(sample, connection);
-    if (const ServerClient* row = connection.row) {
+    // Dragonfly's rows have no flags.
+    if (const ServerClient* row = connection.row; row != nullptr && !row->flags.empty()) {
         if (row->flags.contains('S')) return Purpose::replication;
         if (row->flags.contains('O')) return Purpose::monitor;
         // Anybody can call himself so; one that is in sight must be what it says.

@@ -242,13 +242,17 @@ void apply_info(std::string_view text, ServerAnswer& answer) {
     const std::string_view executable = field("executable");
     const std::string_view program = executable.substr(executable.rfind('/') + 1);
     answer.version = field("redis_version");
-    if (!field("dragonfly_version").empty()) {
+    // "dfly_version" before Dragonfly 1.2.
+    const std::string_view dragonfly =
+        field("dragonfly_version").empty() ? field("dfly_version") : field("dragonfly_version");
+    if (!dragonfly.empty()) {
         answer.kind = ServerKind::dragonfly;
-        answer.version = field("dragonfly_version");
+        answer.version = dragonfly;
     } else if (field("server_name") == "valkey" || !field("valkey_version").empty()) {
         answer.kind = ServerKind::valkey;
         if (!field("valkey_version").empty()) answer.version = field("valkey_version");
-    } else if (program.starts_with("keydb") || !field("mvcc_depth").empty()) {
+    } else if (program.starts_with("keydb") || !field("mvcc_depth").empty() ||
+               !field("keydb_version").empty()) {
         answer.kind = ServerKind::keydb;
     } else {
         answer.kind = ServerKind::redis;

@@ -244,6 +244,7 @@ std::optional<RespFailure> RespConnection::send_encrypted(std::string_view bytes
 
 std::optional<RespFailure> RespConnection::secure(const TlsUse& use, Deadline deadline) {
     auto session = TlsSession::begin(*context_, use);
+    if (!session && session.error().empty()) return failure(FailureKind::closed);
     if (!session) return RespFailure{FailureKind::tls, 0, session.error()};
     tls_ = std::move(*session);
     for (;;) {

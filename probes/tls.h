@@ -59,7 +59,7 @@ enum class TlsStep : std::uint8_t { done, wait_to_read, wait_to_write, closed, f
 class TlsSession {
   public:
     // From here on what redisBufferRead(connection) reads is decrypted. `connection` must outlive
-    // the session. The error is one line for a person.
+    // the session. The error is one line for a person; "" when the server has closed.
     static std::expected<std::unique_ptr<TlsSession>, std::string> begin(redisContext& connection,
                                                                          const TlsUse& use);
     TlsSession(const TlsSession&) = delete;

@@ -122,8 +122,7 @@ std::expected<std::unique_ptr<TlsSession>, std::string> TlsSession::begin(redisC
         std::string why = known ? why_tls_failed(*ssl, impl->notes) : std::string();
         SSL_free(ssl);
         ERR_clear_error();
-        if (why.empty())
-            why = known ? "the TLS handshake failed" : "'" + name + "' is no server's name";
+        if (!known) why = "'" + name + "' is no server's name";
         return std::unexpected(std::move(why));
     }
     return std::unique_ptr<TlsSession>(new TlsSession(std::move(impl)));

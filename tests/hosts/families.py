@@ -6,7 +6,8 @@ from services import CLI, SERVER, Redis, Service
 
 def replica_of(master, host, **config):
     """A replica of `master`, once their link is up."""
-    replica = Redis(host, master.port, replicaof=f"{master.host.ip} {master.port}", repl_diskless_sync_delay=0, **config)
+    master.cli("CONFIG", "SET", "repl-diskless-sync-delay", "0")
+    replica = Redis(host, master.port, replicaof=f"{master.host.ip} {master.port}", **config)
     eventually(lambda: info(replica, "replication").get("master_link_status") == "up", what="the replica's link is up")
     return replica
 

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <atomic>
 #include <fstream>
 
 #include "tests/unit/redis_told.h"
@@ -219,6 +220,103 @@ TEST(RedisConversation, LeavesNoTimeWaitAndNoDescriptor) {
     std::ifstream sockets("/proc/net/tcp");
     for (std::string line; std::getline(sockets, line);)
         EXPECT_EQ(line.find(std::string("0100007F") + port + " "), std::string::npos) << line;
+}
+
+// INFO and CLIENT LIST are of two moments. `later`: what INFO tells after the list.
+std::string counted(const std::string& first, const std::string& later) {
+    int asked = 0;
+    const FakeServer server([&](FakePeer& peer) {
+        Answers answers = healthy();
+        for (;;) {
+            const std::string command = peer.read_command();
+            if (command.empty()) return;
+            if (command == "INFO")
+                peer.send(bulk("redis_version:7.0.15\r\n" + (asked++ == 0 ? first : later)));
+            else
+                peer.send(answers.contains(command) ? answers[command]
+                                                    : "-ERR unknown command\r\n");
+        }
+    });
+    const ServerAnswer answer = ask(server.endpoint()).answer;
+    EXPECT_EQ(answer.listed_clients, 2U);
+    EXPECT_EQ(answer.counts_disagree, !answer.gaps.empty());
+    return told(answer);
+}
+
+TEST(RedisConversation, HoldsTheCountOfClientsAgainstTheList) {
+    const auto clients = [](int now, int received) {
+        return "connected_clients:" + std::to_string(now) +
+               "\r\ntotal_connections_received:" + std::to_string(received) + "\r\n";
+    };
+    EXPECT_EQ(counted(clients(2, 9), clients(99, 99)), "reachable\n") << "not asked again";
+    EXPECT_EQ(counted(clients(5, 9), clients(2, 9)), "reachable\n") << "three have gone";
+    EXPECT_EQ(counted(clients(5, 9), clients(5, 12)), "reachable\n") << "three went, three came";
+    EXPECT_EQ(counted(clients(1, 9), clients(3, 11)), "reachable\n") << "they come";
+    EXPECT_EQ(counted(clients(982, 6000), clients(983, 6001)),
+              "reachable\ngap: connected_clients is 983, CLIENT LIST has 2: how many clients the "
+              "server has: it tells two numbers, and its list is taken\n");
+    EXPECT_EQ(counted("connected_clients:1\r\n", "connected_clients:1\r\n"),
+              "reachable\ngap: connected_clients is 1, CLIENT LIST has 2: how many clients the "
+              "server has: it tells two numbers, and its list is taken\n");
+    EXPECT_EQ(counted("", ""), "reachable\n") << "a server that does not count";
+}
+
+TEST(RedisConversation, ReplicasAreListedAndNotCounted) {
+    const FakeServer server(healthy(
+        {{"INFO", bulk("redis_version:7.0.15\r\nconnected_clients:1\r\nconnected_slaves:1\r\n")},
+         {"CLIENT LIST",
+          bulk(
+              "id=4 addr=10.0.0.9:50000 laddr=10.0.0.1:6379 fd=8 name= age=9 idle=0 flags=S\n"
+              "id=7 addr=10.0.0.8:50001 laddr=10.0.0.1:6379 fd=9 name= age=0 idle=0 flags=N\n")}}));
+    const ServerAnswer answer = ask(server.endpoint()).answer;
+    EXPECT_EQ(told(answer), "reachable\n");
+    EXPECT_EQ(answer.listed_clients, 1U);
+    EXPECT_EQ(answer.place.connected_replicas, 1U);
+}
+
+TEST(RedisConversation, ASentinelIsAskedForNoSettings) {
+    const FakeServer server(
+        healthy({{"INFO", bulk("redis_version:7.0.15\r\nredis_mode:sentinel\r\n")}}));
+    const ServerAnswer answer = ask(server.endpoint()).answer;
+    EXPECT_EQ(told(answer), "reachable\n");
+    EXPECT_EQ(answer.place.mode, ServerMode::sentinel);
+    const std::vector<std::string> commands = {"INFO", "CLIENT ID", "CLIENT LIST"};
+    EXPECT_EQ(server.commands(), commands);
+}
+
+TEST(RedisConversation, AClusterTellsItsPort) {
+    const auto port_told = [](const std::string& answer_text) {
+        const FakeServer server(
+            healthy({{"INFO", bulk("redis_version:7.0.15\r\nredis_mode:cluster\r\n")},
+                     {"CONFIG GET cluster-port", answer_text}}));
+        return ask(server.endpoint()).answer.place.cluster_port;
+    };
+    EXPECT_EQ(port_told("*2\r\n" + bulk("cluster-port") + bulk("7777")), 7777);
+    EXPECT_EQ(port_told("*2\r\n" + bulk("cluster-port") + bulk("0")), std::nullopt);
+    EXPECT_EQ(port_told("*2\r\n" + bulk("cluster-port") + bulk("77777")), std::nullopt);
+    EXPECT_EQ(port_told("*0\r\n"), std::nullopt) << "before 7.0";
+}
+
+// A server that wants TLS closes when it is spoken to in plain text, and answers a handshake.
+TEST(RedisConversation, NamesAServerThatSpeaksTls) {
+    std::atomic<int> connections = 0;
+    const FakeServer server([&](FakePeer& peer) {
+        if (++connections == 1) {
+            peer.read_command();
+            return;
+        }
+        peer.send(std::string("\x15\x03\x03\x00\x02\x02\x28", 7));
+        peer.hold();
+    });
+    const ServerAnswer answer = ask(server.endpoint()).answer;
+    EXPECT_EQ(answer.tls, true);
+    EXPECT_FALSE(answer.reachable);
+    EXPECT_TRUE(answer.error.starts_with("the server speaks TLS on this port")) << answer.error;
+    EXPECT_EQ(connections, 2);
+    const FakeServer closing([&](FakePeer& peer) { peer.read_command(); });
+    const ServerAnswer other = ask(closing.endpoint()).answer;
+    EXPECT_EQ(other.tls, std::nullopt);
+    EXPECT_EQ(other.error, "the server closed the connection without an answer");
 }
 
 }  // namespace
