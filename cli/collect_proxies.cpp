@@ -328,6 +328,10 @@ void drop_fronts(Session& session) {
     for (std::size_t at = servers.size(); at-- > 0;) {
         if (!is_front(session.sample(), servers[at])) continue;
         const auto offset = static_cast<std::ptrdiff_t>(at);
+        const ServerAnswer& answer = servers[at].answer;
+        if (answer.own_address_seen && answer.own_local_seen)
+            session.sample().asked_through.push_back(
+                {*answer.own_local_seen, *answer.own_address_seen});
         servers.erase(servers.begin() + offset);
         // Those that were found later than the asking have no conversation.
         if (at < session.conversations.size())

@@ -40,14 +40,17 @@ class Joiner {
             own_.emplace(ours, server.asked_from);
             own_.emplace(ours.mirrored(), server.netns);
             // What it is to the server, where addresses are translated on the way.
-            if (answer.own_address_seen)
-                own_.emplace(
-                    Tuple{answer.own_local_seen.value_or(ours.remote), *answer.own_address_seen},
-                    server.netns);
+            if (answer.own_address_seen) {
+                const Tuple seen{answer.own_local_seen.value_or(ours.remote),
+                                 *answer.own_address_seen};
+                own_.emplace(seen, server.netns);
+                if (seen.remote != ours.local && answer.own_local_seen) leave_out(seen);
+            }
             if (!paths.translators() || !server.asked_from) continue;
             const Path path = paths.follow(*server.asked_from, ours);
             if (path.translated) own_.emplace(path.packets.mirrored(), path.end);
         }
+        for (const Tuple& seen : sample.asked_through) leave_out(seen);
     }
 
     std::vector<Draft> run() {
@@ -70,6 +73,13 @@ class Joiner {
         bool translated = false;                    // which its own host has otherwise
         std::optional<NetnsId> end = std::nullopt;  // where its packets arrive, once translated
     };
+
+    // Wherever a proxy that was asked and the server behind it are.
+    void leave_out(const Tuple& seen) {
+        own_.emplace(seen, std::nullopt);
+        own_.emplace(seen.mirrored(), std::nullopt);
+        asked_for_us_.insert(seen);
+    }
 
     [[nodiscard]] bool is_own(const Socket& socket) const {
         // The same tuple in another namespace is somebody else's.
@@ -293,6 +303,9 @@ class Joiner {
         for (const ServerClient& row : answer.clients) {
             // A master's row is the replica's own connection to it, not a client of this server.
             if (row.flags.find('M') != std::string::npos || by_unix_socket(row)) continue;
+            if (row.address && row.local_address &&
+                asked_for_us_.contains({*row.local_address, *row.address}))
+                continue;
             if (const auto at = find(row)) {
                 drafts_[*at].connection.row = &row;
                 drafts_[*at].facts.listed = true;
@@ -323,6 +336,7 @@ class Joiner {
     PathFinder& paths_;
     std::int32_t own_pid_;
     std::unordered_multimap<Tuple, std::optional<NetnsId>> own_;  // in no namespace: in any
+    std::unordered_set<Tuple> asked_for_us_;  // the same, as another server's list may have it
     std::vector<std::pair<const Socket*, std::size_t>> server_side_;
     std::vector<Client> client_side_;
     std::unordered_multimap<Tuple, const Client*> by_server_tuple_;

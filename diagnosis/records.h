@@ -265,6 +265,8 @@ struct Sample {
     Processes processes;
     std::vector<Server> servers;
     std::vector<Proxy> proxies;  // local processes between clients and these servers
+    // What these opened for our own questions, as the servers behind them have it.
+    std::vector<Tuple> asked_through;
     // Entries that rewrite addresses, of all namespaces that may translate, on the ports of
     // interest, as they were before the sockets were read.
     std::vector<TrackedConnection> tracked;

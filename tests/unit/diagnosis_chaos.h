@@ -72,9 +72,7 @@ class Chaos : public World {
         std::vector<TrackedConnection> entries;  // of those on the way that keep a table
     };
     struct Service {
-        std::size_t server = 0;
-        std::size_t site = 0;
-        std::size_t host = 0;
+        std::size_t server = 0, site = 0, host = 0;
         Endpoint name;              // what its clients connect to
         std::set<Endpoint> listed;  // by the process that answers, at the second look
         bool lists = true;
@@ -125,8 +123,7 @@ class Chaos : public World {
             }
             know_neighbours(site);
         }
-        const std::size_t servers = 1 + pick(2);
-        for (std::size_t count = 0; count < servers; ++count) add_server(sites_.size() - 1);
+        for (std::size_t count = pick(2) + 1; count > 0; --count) add_server(sites_.size() - 1);
     }
     std::size_t pick(std::size_t from) { return std::size_t(roll(int(from))); }
 
@@ -158,7 +155,7 @@ class Chaos : public World {
         made.name = {where.address.address, std::uint16_t(port)};
         made.lists = coin(60);
         const std::string text = made.name.text();
-        const auto pid = std::int32_t(500 + services_.size());
+        const auto pid = int(500 + services_.size());
         made.server = made.lists ? redis(where.id, text, pid) : tcp(where.id, text, pid);
         services_.push_back(made);
     }
@@ -230,8 +227,8 @@ class Chaos : public World {
         const bool routed = client.bridge.netns != server.bridge.netns;
         if (routed) on_the_way.insert(on_the_way.end(), {site.router, server.bridge.netns});
         on_the_way.push_back(server.id);
-        const bool inside = client.id == server.id;  // no device is crossed
-        if (inside) on_the_way = {client.id};
+        const bool inside = client.id == server.id;
+        if (inside) on_the_way = {client.id};  // no device is crossed
         std::erase_if(on_the_way, [&](NetnsId place) {
             return !translators_.contains(place) && (inside || !programmed_.contains(place));
         });
@@ -267,15 +264,12 @@ class Chaos : public World {
         if (!perfect_ && coin(4)) made.client.remote = {addr("192.0.2.1"), service.name.port};
         return made;
     }
-    // An entry expires while its connection lives, and one that is there is not in every reading.
-    // False where two connections would have the same entry: the kernel makes one of them then.
+    // Entries expire while their connection lives. False where two would have the same one: the
+    // kernel makes one of them then.
     bool track(const Way& way) {
         for (const TrackedConnection& each : way.entries)
-            for (const TrackedConnection& other : entries)
-                for (const Tuple& tuple : {each.original, each.reply})
-                    if (other.netns == each.netns &&
-                        (other.original == tuple || other.reply == tuple))
-                        return false;
+            for (const Tuple& tuple : {each.original, each.reply})
+                if (tracked(each.netns, tuple).entry) return false;
         for (const TrackedConnection& each : way.entries) {
             if (!perfect_ && coin(15)) continue;
             entries.push_back(each);
@@ -297,9 +291,9 @@ class Chaos : public World {
         const NetnsId client = site.hosts[from].id;
         const NetnsId server = site.hosts[service.host].id;
         const auto made = way(service, from, port);
-        if (!made || now.contains({client, made->client}) || now.contains({server, made->server}))
+        if (!made || now.contains({client, made->client}) || now.contains({server, made->server}) ||
+            !track(*made))
             return;
-        if (!track(*made)) return;
         const std::uint32_t quiet = coin(50) ? quiet_ms : std::uint32_t(roll(1000));
         const bool bound = !perfect_ && coin(4);  // to a VRF, in which the addresses mean others
         const auto put = [&](NetnsId where, const Tuple& tuple, std::int32_t pid) {
