@@ -9,7 +9,7 @@ namespace connleak::cli {
 namespace {
 
 constexpr std::string_view examples = R"(
-TARGET is host:port, :port, redis://[user@]host:port, unix:/path or tcp://host:port (any TCP service, no
+TARGET is host:port, :port, redis[s]://[user@]host:port, unix:/path or tcp://host:port (any TCP service, no
 protocol spoken). Without one, every Redis-compatible server on this host is asked, and remote servers that
 local processes hold connections to are shown from this side.
 

@@ -277,7 +277,7 @@ std::optional<RespFailure> RespConnection::receive(std::uint64_t most_bytes, Dea
     };
     // Data that keeps coming must not hide the deadline, so it is asked for in every round.
     if (is_past(deadline)) return late();
-    const bool unread = tls_ && tls_->has_unread();
+    const bool unread = tls_ && tls_->prepare_to_read();
     if (!unread && !wait_for(descriptor_.number, POLLIN, deadline)) return late();
     const std::size_t before = reader.len;
     if (redisBufferRead(context_.get()) != REDIS_OK) {

@@ -70,8 +70,9 @@ class TlsSession {
     TlsStep shake_hands();
     // At least one byte of `bytes` was taken when it is `done`; how many, `taken` tells.
     TlsStep write(std::string_view bytes, std::size_t& taken);
-    // Bytes that came and are decrypted already, which poll(2) does not know of.
-    [[nodiscard]] bool has_unread() const;
+    // To be called before redisBufferRead(). Whether bytes have come that are decrypted already,
+    // which poll(2) does not know of.
+    bool prepare_to_read();
     // Why the last step, or the last redisBufferRead(), failed: one line for a person. "" when it
     // was not for TLS.
     [[nodiscard]] std::string explain() const;

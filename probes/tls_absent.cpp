@@ -35,7 +35,7 @@ TlsStep TlsSession::write(std::string_view /*bytes*/, std::size_t& taken) {
     return TlsStep::failed;
 }
 
-bool TlsSession::has_unread() const {
+bool TlsSession::prepare_to_read() {
     return false;
 }
 

@@ -165,8 +165,11 @@ TlsStep TlsSession::write(std::string_view bytes, std::size_t& taken) {
     return result == 1 ? TlsStep::done : step_of(impl_->ssl, result);
 }
 
-bool TlsSession::has_unread() const {
-    return SSL_has_pending(impl_->ssl) == 1 && SSL_pending(impl_->ssl) > 0;
+bool TlsSession::prepare_to_read() {
+    // A failed write leaves its error, and would be taken for the read's: the server's alert, which
+    // says why it has closed, is still there to be read.
+    ERR_clear_error();
+    return SSL_pending(impl_->ssl) > 0;
 }
 
 std::string TlsSession::explain() const {

@@ -155,7 +155,8 @@ std::string why_tls_failed(const SSL& ssl, const TlsNotes& notes) {
         const char* text = ERR_reason_error_string(error);
         return fmt::format("the TLS handshake failed: {}", text != nullptr ? text : "no reason");
     }
-    if (error != 0) {
+    // A system's error stands in errno, too, and is told from there.
+    if (error != 0 && ERR_GET_LIB(error) != ERR_LIB_SYS) {
         const char* text = ERR_reason_error_string(error);
         return fmt::format("TLS: {}", text != nullptr ? text : "an error of OpenSSL");
     }

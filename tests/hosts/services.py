@@ -84,6 +84,13 @@ class Redis(Service):
         done = run([CLI, "-s", self.socket, *words], check=check, env=os.environ | login)
         return done.stdout.strip()
 
+    def hide_socket(self):
+        """Its Unix socket is known to the tests alone: under the name that the kernel tells there is none."""
+        hidden = self.socket.with_name("hidden.sock")
+        self.socket.rename(hidden)
+        self.socket = hidden
+        return self
+
     def client_list(self):
         rows = [dict(field.split("=", 1) for field in line.split()) for line in self.cli("CLIENT", "LIST").split("\n")]
         return [row for row in rows if "U" not in row["flags"]]

@@ -72,6 +72,9 @@ def test_a_server_that_turns_out_to_speak_tls(pair, papers, where):
     redis = Redis(server, **papers.settings())
     made = sick(redis, web, papers)
     report = scan(*([redis.target] if where == "target" else []))
+    assert report.server(redis)["reachable"]  # by its Unix socket, where there is one
+    redis.hide_socket()
+    report = scan(*([redis.target] if where == "target" else []))
     kernel_side_is_right(report, redis, made)
     entry = report.server(redis)
     assert (entry["reachable"], entry["tls"]) == (False, True)
