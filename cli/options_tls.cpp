@@ -32,7 +32,7 @@ void TlsOptions::add_to(CLI::App& app) {
         ->type_name("FILE");
     app.add_option("--cacertdir", settings_.ca_folder,
                    "A folder of them, as openssl rehash makes it")
-        ->type_name("FOLDER");
+        ->type_name("DIR");
     app.add_option("--cert", settings_.certificate_file, "Our own certificate")->type_name("FILE");
     app.add_option("--key", settings_.key_file, "Its private key")->type_name("FILE");
     app.add_option("--sni", settings_.server_name,
