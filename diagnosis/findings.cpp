@@ -290,7 +290,7 @@ constexpr Found (*rules[])(const Context&) = {unreachable, refuses,     ghosts, 
 
 std::string target_text(const Server& server) {
     const bool anywhere = server.endpoint.address.is_unspecified();
-    const std::string place =
+    std::string place =
         anywhere ? ':' + std::to_string(server.endpoint.port) : server.endpoint.text();
     if (!server.path.empty()) return "unix:" + server.path;
     if (server.kind == ServerKind::tcp) return "tcp://" + place;
