@@ -176,7 +176,8 @@ Asked ask_one(const Session& session, const Server& server,
         });
         if (!go_on) break;
     }
-    // No TLS is spoken there, and nobody else can listen in.
+    // Where TLS was not asked for: what is wrong with it is to be told, not gone around.
+    go_on = go_on && !server.tls;
     for (const UnixWay& way : go_on ? unix_ways_to(server) : std::vector<UnixWay>()) {
         go_on = try_once(0, [&] {
             ask({}, [&](auto& conversation) {
