@@ -97,10 +97,8 @@ std::optional<std::vector<ServerClient>> KernelWitness::clients_again(std::size_
 bool KernelWitness::same_server_again(std::size_t server) {
     auto [entry, first] = same_.try_emplace(server, false);
     if (first && server < session_.conversations.size() &&
-        session_.conversations[server] != nullptr) {
-        const std::string& run_id = session_.sample().servers[server].answer.run_id;
-        entry->second = !run_id.empty() && session_.conversations[server]->run_id_again() == run_id;
-    }
+        session_.conversations[server] != nullptr)
+        entry->second = session_.conversations[server]->same_server_again();
     return entry->second;
 }
 
