@@ -11,6 +11,7 @@
 #include "cli/unix_sockets.h"
 #include "diagnosis/findings.h"
 #include "diagnosis/join.h"
+#include "probes/thread_sockets.h"
 
 namespace connleak::cli {
 
@@ -93,8 +94,8 @@ ServerAnswer no_way(ServerKind kind, const std::string& scope, const std::string
     answer.kind = kind;
     answer.asked = true;
     answer.error = why + " (" + error + ")";
-    answer.gaps.push_back(
-        {is_mysql(kind) ? "mysql" : "redis", scope, error, why + ": " + std::string(probes::lacks_everything)});
+    answer.gaps.push_back({is_mysql(kind) ? "mysql" : "redis", scope, error,
+                           why + ": " + std::string(probes::lacks_everything)});
     return answer;
 }
 
@@ -143,15 +144,16 @@ Asked ask_one(const Session& session, const Server& server,
     };
     const auto ask_by_path = [&](const UnixWay& way) {
         if (!way.refusal.empty()) {
-            asked.answer =
-                no_way(server.kind, scope, way.refusal, "the path of its Unix socket leads to none");
+            asked.answer = no_way(server.kind, scope, way.refusal,
+                                  "the path of its Unix socket leads to none");
             return;
         }
         ask({}, [&](auto& conversation) { return conversation.ask_unix(way.address, inside); });
         asked.peer_pid = asked.conversation->peer_pid();
         if (!asked.peer_pid || is_server(server, *asked.peer_pid)) return;
         asked = {};
-        asked.answer = no_way(server.kind, scope, "ESTALE", "another process listens at the path now");
+        asked.answer =
+            no_way(server.kind, scope, "ESTALE", "another process listens at the path now");
     };
     std::optional<std::uint16_t> without_tls;
     const auto try_once = [&](std::uint16_t port, const auto& put) {
@@ -176,8 +178,9 @@ Asked ask_one(const Session& session, const Server& server,
         }
         return true;
     };
-    // No TLS is spoken there, and nobody else can listen in.
+    // Where TLS was not asked for: what is wrong with it is to be told, not gone around.
     const auto by_unix = [&] {
+        if (server.tls) return false;
         for (const UnixWay& way : unix_ways_to(server)) {
             const bool goes_on = try_once(0, [&] { ask_by_path(way); });
             if (!goes_on) return false;
@@ -232,6 +235,8 @@ void ask_servers(Session& session, const std::string& password) {
         server.user = std::move(answers[at].user);
         if (!server.answer.version.empty()) server.kind = server.answer.kind;
         if (!server.pid) server.pid = answers[at].peer_pid;
+        if (server.pid && is_mysql(server.kind))
+            probes::find_thread_sockets(*server.pid, server.answer.clients);
         server.asked_from = server.netns ? *server.netns : session.home().id();
         session.redis_ms += server.answer.asking_ms;
         std::ranges::move(server.answer.gaps, std::back_inserter(sample.gaps));

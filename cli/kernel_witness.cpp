@@ -74,12 +74,16 @@ std::optional<bool> KernelWitness::listed(std::size_t server, const Endpoint& cl
         session_.conversations[server] != nullptr) {
         if (const auto clients = session_.conversations[server]->clients_again()) {
             entry->second.emplace();
-            for (const ServerClient& each : *clients)
-                if (each.address) entry->second->insert(*each.address);
+            for (const ServerClient& each : *clients) {
+                if (each.address) entry->second->clients.insert(*each.address);
+                entry->second->named.add(each);
+            }
         }
     }
     if (!entry->second) return std::nullopt;
-    return entry->second->contains(client);
+    if (entry->second->clients.contains(client)) return true;
+    if (entry->second->named.may_be(client)) return std::nullopt;
+    return false;
 }
 
 std::optional<std::vector<UnixSocket>> KernelWitness::unix_sockets_again() {

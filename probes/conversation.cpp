@@ -73,7 +73,8 @@ std::unique_ptr<Conversation> make_conversation(ServerKind kind, std::string sco
                                                 Credentials credentials, Limits limits,
                                                 TlsUse tls) {
     if (is_mysql(kind))
-        return std::make_unique<MysqlConversation>(std::move(scope), std::move(credentials), limits);
+        return std::make_unique<MysqlConversation>(std::move(scope), std::move(credentials),
+                                                   limits);
     return std::make_unique<RedisConversation>(std::move(scope), std::move(credentials), limits,
                                                std::move(tls));
 }

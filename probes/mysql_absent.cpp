@@ -10,9 +10,9 @@ struct MysqlConversation::Impl {
         ServerAnswer answer;
         answer.kind = ServerKind::mysql;
         answer.error = "MySQL is not in this build of connleak: " + std::string(why_no_mysql());
-        answer.gaps.push_back({"mysql", scope, answer.error,
-                               std::string(lacks_everything) +
-                                   "; what follows is what the kernel shows without it"});
+        answer.gaps.push_back(
+            {"mysql", scope, answer.error,
+             std::string(lacks_everything) + "; what follows is what the kernel shows without it"});
         return answer;
     }
 };

@@ -74,7 +74,8 @@ void ProcessList::add(MysqlRow row) {
 std::vector<ServerClient> ProcessList::take(std::optional<std::uint64_t> uptime_s) {
     // SET TIMESTAMP makes a thread's time what it likes.
     for (ServerClient& client : clients_)
-        if (client.idle_s && (*client.idle_s < 0 || (uptime_s && std::cmp_greater(*client.idle_s, *uptime_s))))
+        if (client.idle_s &&
+            (*client.idle_s < 0 || (uptime_s && std::cmp_greater(*client.idle_s, *uptime_s))))
             client.idle_s.reset();
     // Ids are given in the order of coming (next_thread_id()): whoever came before one that has
     // been here for an hour has been here for an hour, too.
@@ -154,8 +155,8 @@ std::optional<std::pair<std::uint64_t, std::uint64_t>> two_numbers(MysqlRow row)
 MysqlTrouble mysql_trouble(unsigned int code) {
     constexpr unsigned int first_of_client = 2000;  // CR_MIN_ERROR
     constexpr unsigned int last_of_client = 2999;
-    constexpr unsigned int tls_failed = 2026;            // CR_SSL_CONNECTION_ERROR
-    constexpr unsigned int unknown_plugin = 2059;        // CR_AUTH_PLUGIN_CANNOT_LOAD
+    constexpr unsigned int tls_failed = 2026;      // CR_SSL_CONNECTION_ERROR
+    constexpr unsigned int unknown_plugin = 2059;  // CR_AUTH_PLUGIN_CANNOT_LOAD
     switch (code) {
         case 1040:  // ER_CON_COUNT_ERROR
             return MysqlTrouble::at_limit;

@@ -136,7 +136,8 @@ void MysqlConversation::Impl::ask_numbers(ServerAnswer& answer) {
     const auto take = [&](MysqlRow row) { add_number(row, numbers); };
     for (const char* question : {variables_question, counters_question}) {
         if (!session.open()) return;
-        if (const auto failed = session.query(question, take)) note(answer, *failed, lacks_settings);
+        if (const auto failed = session.query(question, take))
+            note(answer, *failed, lacks_settings);
     }
     answer.maxclients = number(numbers, "max_connections");
     answer.timeout_s = number(numbers, "wait_timeout");
@@ -303,8 +304,7 @@ std::vector<KillAnswer> MysqlConversation::kill_clients(std::span<const std::uin
 std::string MysqlConversation::set_config(std::string_view name, std::string_view value) {
     impl_->session.grant_total();
     const MysqlSession::Turn turn(impl_->session);
-    const auto failed =
-        impl_->session.query(fmt::format("SET GLOBAL {} = {}", name, value), {});
+    const auto failed = impl_->session.query(fmt::format("SET GLOBAL {} = {}", name, value), {});
     return failed ? failed->text : std::string();
 }
 

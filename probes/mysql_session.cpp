@@ -101,8 +101,8 @@ MysqlSession::Turn::~Turn() {
 MysqlSession::Clock::time_point MysqlSession::next_deadline() {
     using std::chrono::milliseconds;
     const auto now = Clock::now();
-    patience_ =
-        std::min(limits_.step, std::max(std::chrono::ceil<milliseconds>(end_ - now), milliseconds(0)));
+    patience_ = std::min(limits_.step,
+                         std::max(std::chrono::ceil<milliseconds>(end_ - now), milliseconds(0)));
     return std::min(end_, now + limits_.step);
 }
 
@@ -169,10 +169,10 @@ std::optional<MysqlFailure> MysqlSession::connect() {
         [&] {
             int wanted = 0;
             kept_out = inside_([&] {
-                wanted = mysql_real_connect_start(
-                    &made, &mysql, host.c_str(), text_or_null(credentials_.user),
-                    text_or_null(credentials_.password), nullptr, server_.port, text_or_null(path_),
-                    0);
+                wanted = mysql_real_connect_start(&made, &mysql, host.c_str(),
+                                                  text_or_null(credentials_.user),
+                                                  text_or_null(credentials_.password), nullptr,
+                                                  server_.port, text_or_null(path_), 0);
             });
             return wanted;
         },
@@ -219,7 +219,8 @@ std::optional<MysqlFailure> MysqlSession::fail(const char* doing) {
 
 std::optional<MysqlFailure> MysqlSession::query(const std::string& text, const TakeRow& take_row,
                                                 const TakeColumns& take_columns) {
-    if (!handle_) return MysqlFailure{.trouble = MysqlTrouble::unreachable, .text = "not connected"};
+    if (!handle_)
+        return MysqlFailure{.trouble = MysqlTrouble::unreachable, .text = "not connected"};
     MYSQL& mysql = handle_->mysql;
     Step step{.mysql = mysql, .deadline = next_deadline()};
     int failed = 0;

@@ -65,8 +65,8 @@ class MysqlSession {
     std::optional<MysqlFailure> query(const std::string& text, const TakeRow& take_row,
                                       const TakeColumns& take_columns = {});
 
-    [[nodiscard]] std::uint64_t thread_id() const;      // our own id
-    [[nodiscard]] std::string server_version() const;   // as it greeted
+    [[nodiscard]] std::uint64_t thread_id() const;     // our own id
+    [[nodiscard]] std::string server_version() const;  // as it greeted
     [[nodiscard]] std::optional<std::int32_t> peer_pid() const { return peer_pid_; }
     // Our own connection as our kernel sees it; std::nullopt for a Unix socket.
     [[nodiscard]] std::optional<Tuple> own_connection() const;

@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t title_limit = 512;
 
 std::optional<ServerProcess> look_at(const Descriptor& proc, const std::string& name,
-                                    const InodeSet& wanted) {
+                                     const InodeSet& wanted) {
     const auto folder = open_folder(proc, name);
     if (!folder) return std::nullopt;
     const auto comm = read_text(*folder, "comm", 64);
@@ -94,7 +94,7 @@ std::string path_of_title(std::string_view title) {
 }
 
 std::vector<ServerProcess> find_server_processes(const std::unordered_set<std::uint32_t>& listening,
-                                               const std::string& proc_root) {
+                                                 const std::string& proc_root) {
     std::vector<ServerProcess> found;
     const auto proc = open_folder(proc_root);
     if (!proc) return found;  // read_processes() makes the gap of it

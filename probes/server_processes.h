@@ -38,6 +38,6 @@ struct ServerProcess {
 // `listening` are the inodes of all listening sockets. A child that Redis forks to write its files
 // holds the same sockets; it is left out.
 std::vector<ServerProcess> find_server_processes(const std::unordered_set<std::uint32_t>& listening,
-                                               const std::string& proc_root = "/proc");
+                                                 const std::string& proc_root = "/proc");
 
 }  // namespace connleak::probes
