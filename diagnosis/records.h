@@ -296,6 +296,7 @@ struct Sample {
     // Where this run had its password from, for the commands that it tells: never the password.
     std::string password_file;
     bool password_asked = false;
+    std::string defaults_file;  // MySQL's option file that it was given; "" for the usual ones
     std::vector<std::string> tls_words;  // the options of TLS, in the same way; never a key
     bool can_tls = false;                // this build has TLS
     std::int64_t asked_at_ms = 0;  // since the epoch: when the servers told their clients' ages
