@@ -206,6 +206,7 @@ std::optional<MysqlFailure> MysqlSession::fail(const char* doing) {
     MysqlFailure failure;
     failure.code = mysql_errno(&mysql);
     if (timed_out_) {
+        failure.code = 0;
         failure.trouble = MysqlTrouble::unreachable;
         failure.text = fmt::format("no answer within {:g} s ({})",
                                    static_cast<double>(patience_.count()) / 1000, doing);
