@@ -191,6 +191,7 @@ struct ServerAnswer {
     bool login_denied = false;      // it talks, but not with who we are
     std::string error;              // what went wrong first, one line; "" for nothing
     std::optional<bool> tls;        // whether the port speaks TLS, where that was seen
+    bool counts_disagree = false;   // connected_clients and listed_clients, beyond churn
     ServerKind kind = ServerKind::redis;
     std::string version;
     ServerPlace place;
@@ -199,7 +200,6 @@ struct ServerAnswer {
     std::optional<std::uint64_t> connected_clients;
     // Rows of CLIENT LIST that the server would count in connected_clients, our own among them.
     std::optional<std::uint64_t> listed_clients;
-    bool counts_disagree = false;  // the two, beyond what came and went between them
     std::optional<std::uint64_t> blocked_clients;
     std::optional<std::uint64_t> maxclients;
     std::optional<std::uint64_t> rejected_connections;
