@@ -191,6 +191,7 @@ struct ServerAnswer {
     bool login_denied = false;      // it talks, but not with who we are
     std::string error;              // what went wrong first, one line; "" for nothing
     std::optional<bool> tls;        // whether the port speaks TLS, where that was seen
+    bool clients_complete = false;  // the client list was read to its end, and is that of all
     bool counts_disagree = false;   // connected_clients and listed_clients, beyond churn
     ServerKind kind = ServerKind::redis;
     std::string version;
@@ -213,8 +214,7 @@ struct ServerAnswer {
     std::optional<std::uint64_t> aborted_clients;
     std::optional<std::uint64_t> aborted_connects;
     std::vector<ServerClient> clients;
-    bool clients_complete = false;  // CLIENT LIST was read to its end
-    double client_list_ms = 0;      // what it took, for the server and for us
+    double client_list_ms = 0;  // what it took, for the server and for us
     std::uint64_t client_list_bytes = 0;
     double asking_ms = 0;  // the whole conversation
     // The program's own connection, to be left out of lists, and to tell whether addresses are

@@ -246,6 +246,7 @@ std::optional<MysqlFailure> MysqlSession::read_rows(Step& step, const TakeRow& t
     if (result == nullptr) return fail("reading");
     const unsigned int columns = mysql_num_fields(result);
     std::vector<std::string> names;
+    names.reserve(columns);
     const MYSQL_FIELD* fields = mysql_fetch_fields(result);
     for (unsigned int at = 0; at < columns; ++at)
         names.emplace_back(fields[at].name, fields[at].name_length);
