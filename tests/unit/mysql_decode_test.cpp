@@ -103,13 +103,14 @@ TEST(MysqlProcessList, WhatIsMissingIsAbsent) {
 }
 
 TEST(MysqlProcessList, NullsAndShortRows) {
-    ProcessList list = list_of(usual, {{"4", null, "10.0.0.7:41234", null, null, null, null, null},
-                                       {"5", "app", "10.0.0.7:41235"},
-                                       {null, "app", "10.0.0.7:41236", null, "Sleep", "1"},
-                                       {"", "app", "10.0.0.7:41237", null, "Sleep", "1"},
-                                       {"-1", "app", "10.0.0.7:41238", null, "Sleep", "1"},
-                                       {"6x", "app", "10.0.0.7:41239", null, "Sleep", "1"},
-                                       {}});
+    const ProcessList list =
+        list_of(usual, {{"4", null, "10.0.0.7:41234", null, null, null, null, null},
+                        {"5", "app", "10.0.0.7:41235"},
+                        {null, "app", "10.0.0.7:41236", null, "Sleep", "1"},
+                        {"", "app", "10.0.0.7:41237", null, "Sleep", "1"},
+                        {"-1", "app", "10.0.0.7:41238", null, "Sleep", "1"},
+                        {"6x", "app", "10.0.0.7:41239", null, "Sleep", "1"},
+                        {}});
     EXPECT_EQ(list.dropped_rows(), 5U);
     EXPECT_EQ(told(list),
               "4  10.0.0.7:41234 db=  idle=- age=- state=\n"

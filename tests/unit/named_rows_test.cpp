@@ -147,6 +147,11 @@ TEST(NamedRowsJoin, ARowThatIsPutToNoneKeepsThoseOfItsPort) {
     EXPECT_EQ(lan.told(one), without_row);
     EXPECT_EQ(lan.told(two), without_row) << "the row may be its own";
     EXPECT_EQ(lan.told(third), unlisted) << "no row has this port";
+    // It has left by the second list, which is asked about those alone that the first one lacks.
+    lan.world.named.clear();
+    EXPECT_EQ(lan.told(one), without_row);
+    EXPECT_EQ(lan.told(two), without_row);
+    EXPECT_EQ(lan.told(third), unlisted);
 }
 
 TEST(NamedRowsJoin, ARowWithoutAPortKeepsAll) {
@@ -155,8 +160,11 @@ TEST(NamedRowsJoin, ARowWithoutAPortKeepsAll) {
     const Pair two = lan.two("10.0.0.8:41299");
     thread_by_name(lan.world, one, "connecting host");
     lan.unlist(two);
-    EXPECT_EQ(lan.told(one), without_row);
-    EXPECT_EQ(lan.told(two), without_row);
+    for (const char* list : {"first", "second"}) {
+        EXPECT_EQ(lan.told(one), without_row) << list;
+        EXPECT_EQ(lan.told(two), without_row) << list;
+        lan.world.named.clear();
+    }
 }
 
 TEST(NamedRowsJoin, WhatTheSecondListNamesIsNotUnlisted) {
