@@ -280,6 +280,11 @@ class Joiner {
                 if (owner.pid == *server.pid) by_fd.emplace(owner.fd, at);
         }
 
+        std::unordered_multiset<std::uint16_t> told_ports;
+        for (const ServerClient& row : answer.clients)
+            if (row.address || row.host_port)
+                told_ports.insert(row.address ? row.address->port : *row.host_port);
+
         const auto find = [&](const ServerClient& row) -> std::optional<std::size_t> {
             if (row.address && row.local_address) {
                 const auto found = by_tuple.find({*row.local_address, *row.address});
@@ -300,11 +305,13 @@ class Joiner {
             if (!row.host_port)
                 return held == by_fd.end() ? std::nullopt : std::optional(held->second);
             // A name in place of the address. The thread may serve another client by now, so that
-            // the port has to fit, which tells the connection also where only one has it.
+            // the port has to fit, which tells the connection also where only one has it, in the
+            // list, too: another's socket may have come since the sockets were read.
             if (held != by_fd.end() &&
                 drafts_[held->second].connection.client_end.port == *row.host_port)
                 return held->second;
-            if (by_port.count(*row.host_port) != 1) return std::nullopt;
+            if (by_port.count(*row.host_port) != 1 || told_ports.count(*row.host_port) != 1)
+                return std::nullopt;
             return by_port.find(*row.host_port)->second;
         };
         NamedRows unplaced;

@@ -174,8 +174,9 @@ class UnixJoiner {
                 draft.row_unsure = !side_.earlier.contains(draft.accepted->socket.inode);
                 continue;
             }
-            // One of the sockets that are in sight has it, and nothing tells which.
-            if (row.by_unix_socket && !row.fd && !by_fd.empty()) {
+            // One of the sockets that are in sight has it, and nothing tells which: what a thread
+            // waits at need not be its client's socket.
+            if (row.by_unix_socket && !by_fd.empty()) {
                 unplaced = true;
                 continue;
             }

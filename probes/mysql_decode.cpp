@@ -9,7 +9,8 @@ namespace connleak::probes {
 
 namespace {
 
-constexpr std::size_t text_limit = 256;
+constexpr std::size_t text_limit = 320;  // a host's name has 255 bytes, its port six more
+constexpr std::size_t cut_host = 63;     // LIST_PROCESS_HOST_LEN less its end (sql_show.cc)
 
 template <class Number>
 std::optional<Number> number_in(std::string_view text) {
@@ -30,9 +31,11 @@ std::string_view value(MysqlRow row, std::optional<std::size_t> column) {
     return row[*column]->substr(0, text_limit);
 }
 
-// What the server runs for itself has no client.
+// What the server runs for itself has no client, and so no client's port: a user can have the name
+// of a replica's threads.
 bool is_internal(const ServerClient& client, std::string_view host) {
-    return host.empty() || client.command == "Daemon" || client.user == "system user";
+    return host.empty() || client.command == "Daemon" ||
+           (client.user == "system user" && !host.contains(':'));
 }
 
 }  // namespace
@@ -99,7 +102,10 @@ void read_host(std::string_view host, ServerClient& client) {
             client.host_name = host;
         return;
     }
-    const auto port = number_in<std::uint16_t>(host.substr(colon + 1));
+    const std::string_view digits = host.substr(colon + 1);
+    auto port = number_in<std::uint16_t>(digits);
+    // Servers cut a long name off together with its port; one of five digits is whole.
+    if (host.size() >= cut_host && digits.size() < 5) port.reset();
     std::string_view name = host.substr(0, colon);
     if (name.starts_with('[') && name.ends_with(']')) name = name.substr(1, name.size() - 2);
     const auto address = Address::parse(name);
@@ -118,6 +124,8 @@ bool grants_process(std::string_view grant) {
     const std::size_t end = text.find(" on *.* to ");
     if (!text.starts_with(begin) || end == std::string_view::npos) return false;
     std::string_view privileges = text.substr(begin.size(), end - begin.size());
+    // Quotes stand around names alone, which can hold anything: this is a line of another kind.
+    if (privileges.find_first_of("`'\"") != std::string_view::npos) return false;
     while (!privileges.empty()) {
         const std::size_t comma = privileges.find(", ");
         const std::string_view one = privileges.substr(0, comma);

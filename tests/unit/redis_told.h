@@ -8,6 +8,7 @@
 #include <chrono>
 #include <map>
 #include <string>
+#include <utility>
 
 #include "probes/redis.h"
 #include "tests/unit/fake_server.h"
@@ -49,6 +50,13 @@ inline Answers healthy(const Answers& instead = {}) {
     };
     for (const auto& [command, answer] : instead) answers[command] = answer;
     return answers;
+}
+
+inline Credentials login(std::string user, std::string password) {
+    Credentials made;
+    made.user = std::move(user);
+    made.password = std::move(password);
+    return made;
 }
 
 inline Limits short_limits() {
