@@ -294,6 +294,7 @@ std::string target_text(const Server& server) {
         anywhere ? ':' + std::to_string(server.endpoint.port) : server.endpoint.text();
     if (!server.path.empty()) return "unix:" + server.path;
     if (server.kind == ServerKind::tcp) return "tcp://" + place;
+    if (is_mysql(server.kind)) return "mysql://" + place;
     if (!server.tls) return place;
     // Its certificate is for the name.
     return "rediss://" + (server.host_name.empty()

@@ -20,7 +20,7 @@ namespace connleak {
 
 // Something that the program could not see. It is part of the result and reaches every output.
 struct Gap {
-    std::string source;  // "proc", "netlink", "redis", "netns", "conntrack" or "snapshot"
+    std::string source;  // "proc", "netlink", "redis", "mysql", "netns", "conntrack" or "snapshot"
     std::string scope;   // what it is about: "pid 312", "10.0.0.1:6379"
     std::string error;   // the errno's name, or the server's own words
     std::string effect;  // what the report lacks because of it, for a person
@@ -139,22 +139,31 @@ struct Processes {
 
 // ---------------------------------------------------------------- servers
 
-// One row of Redis's CLIENT LIST. A field that this version of the server does not send is absent.
-// Sizes in bytes. Texts are raw bytes from the network.
+// One row of Redis's CLIENT LIST, or of MySQL's process list. A field that this version of the
+// server does not send is absent. Sizes in bytes. Texts are raw bytes from the network.
 struct ServerClient {
-    std::uint64_t id = 0;                   // 0 before 2.8.12
+    std::uint64_t id = 0;                   // 0 before Redis 2.8.12
     std::optional<Endpoint> address;        // absent for a unix socket, and for "?:0"
     std::optional<Endpoint> local_address;  // laddr, since 6.2
     std::string path;                       // of a unix socket
+    // MySQL: what it calls the client's address where it resolves names (then `address` is absent),
+    // and the client's port.
+    std::string host_name;
+    std::optional<std::uint16_t> host_port;
+    bool by_unix_socket = false;            // MySQL, which does not tell the path
+    std::optional<std::int32_t> thread_id;  // of the server's thread, in its own pid namespace
     std::string name;
     std::string flags;
     std::string user;
-    std::string command;
+    std::string command;   // MySQL: "Sleep", "Query"
+    std::string database;  // MySQL
+    std::string state;     // MySQL: what it does about the command
     std::string library_name;
     std::string library_version;
     std::optional<std::int32_t> fd;  // -1 for a client without a descriptor
+    // MySQL: at least; a connection is as old as those that came after it.
     std::optional<std::int64_t> age_s;
-    std::optional<std::int64_t> idle_s;
+    std::optional<std::int64_t> idle_s;  // since the last command came
     std::optional<std::int64_t> db;
     std::optional<std::int64_t> subscriptions;          // sub
     std::optional<std::int64_t> pattern_subscriptions;  // psub
@@ -164,14 +173,22 @@ struct ServerClient {
 };
 
 // Which program answers (or would answer) on the port.
-enum class ServerKind : std::uint8_t { tcp, redis, valkey, keydb, dragonfly };
+enum class ServerKind : std::uint8_t { tcp, redis, valkey, keydb, dragonfly, mysql, mariadb };
+
+constexpr bool is_mysql(ServerKind kind) {
+    return kind == ServerKind::mysql || kind == ServerKind::mariadb;
+}
+constexpr bool is_redis(ServerKind kind) {
+    return kind != ServerKind::tcp && !is_mysql(kind);
+}
 
 // What a server said of itself. Every fact can be missing: the rest of the report goes on without
 // it.
 struct ServerAnswer {
     bool asked = false;
     bool reachable = false;         // a conversation took place, even one that ended in NOAUTH
-    bool refused_at_limit = false;  // "-ERR max number of clients reached"
+    bool refused_at_limit = false;  // "max number of clients reached", "Too many connections"
+    bool login_denied = false;      // it talks, but not with who we are
     std::string error;              // what went wrong first, one line; "" for nothing
     std::optional<bool> tls;        // whether the port speaks TLS, where that was seen
     ServerKind kind = ServerKind::redis;
@@ -189,7 +206,12 @@ struct ServerAnswer {
     std::optional<std::uint64_t> total_connections_received;
     std::optional<std::uint64_t> uptime_s;
     std::optional<std::uint64_t> tcp_keepalive_s;  // CONFIG tcp-keepalive
-    std::optional<std::uint64_t> timeout_s;        // CONFIG timeout
+    std::optional<std::uint64_t> timeout_s;        // CONFIG timeout; MySQL: wait_timeout
+    // MySQL's own.
+    std::optional<std::uint64_t> interactive_timeout_s;
+    std::optional<std::uint64_t> max_used_connections;
+    std::optional<std::uint64_t> aborted_clients;
+    std::optional<std::uint64_t> aborted_connects;
     std::vector<ServerClient> clients;
     bool clients_complete = false;  // CLIENT LIST was read to its end
     double client_list_ms = 0;      // what it took, for the server and for us

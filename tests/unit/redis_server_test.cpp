@@ -102,7 +102,7 @@ class RedisServer : public testing::Test {
     }
 
     [[nodiscard]] ServerAnswer ask(const Credentials& credentials = {},
-                                   RedisLimits limits = {3s, 12s, 1U << 20U}) const {
+                                   Limits limits = {3s, 12s, 1U << 20U}) const {
         RedisConversation conversation("server", credentials, limits);
         return conversation.ask(endpoint(), open_stream);
     }

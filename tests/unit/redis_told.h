@@ -51,7 +51,7 @@ inline Answers healthy(const Answers& instead = {}) {
     return answers;
 }
 
-inline RedisLimits short_limits() {
+inline Limits short_limits() {
     return {200ms, 1000ms, 1U << 20U};
 }
 
@@ -61,7 +61,7 @@ struct Outcome {
 };
 
 inline Outcome ask(const Endpoint& endpoint, const Credentials& credentials = {},
-                   RedisLimits limits = short_limits()) {
+                   Limits limits = short_limits()) {
     const auto start = std::chrono::steady_clock::now();
     RedisConversation conversation("server", credentials, limits);
     ServerAnswer answer = conversation.ask(endpoint, open_stream);
