@@ -70,7 +70,7 @@ def test_the_kill_goes_by_the_process_lists_id(pair):
     ends = client.open(db, 30)
     made = SimpleNamespace(client=client, dead=sorted(ends[::3]), live=sorted(set(ends) - set(ends[::3])))
     ghost_host_up(web, made.dead, db.port)
-    reaped = act("reap", "--port", "3306", "--yes", "--netns", server.netns)
+    reaped = act("reap", "--port", "3306", "--yes")
     assert (reaped.done, reaped.methods) == (made.dead, {"kill"})
     only_the_living_are_left(db, made, server)
 
@@ -124,7 +124,7 @@ def test_both_kinds_of_servers_at_once(pair):
     made = sick(db, web)
     gone, well = sorted(other.open(redis, 2)), other.open(redis, 2)
     ghost_host_up(web, gone, redis.port)
-    reaped = act("reap", "--yes", "--netns", server.netns, "--netns", web.netns)
+    reaped = act("reap", "--yes")
     assert (reaped.done, reaped.methods) == (sorted(made.dead + gone), {"kill"})
     only_the_living_are_left(db, made, server)
     assert sorted(other.alive(well)) == sorted(well)
@@ -142,7 +142,7 @@ def test_whom_a_wait_timeout_would_close(pair):
     eventually(lambda: min(int(db.processes()[client.ids[end]]["time"]) for end in busy) >= 6, 30)
     db.asleep([client.ids[end] for end in dead + pausing], 6)
     for words in [[], [db.url(), "--pass-file", password_file(db)]]:
-        answer = what_if(*words, "--timeout", "4,1d", *(["--netns", server.netns, "--netns", web.netns] if not words else []))
+        answer = what_if(*words, "--timeout", "4,1d")
         [entry] = answer["servers"]
         assert entry["timeout_s"] == 28800
         four, day = answer["candidates"]
@@ -202,19 +202,18 @@ def test_check(pair):
     dead = client.open(db, 2)
     ghost_host_up(web, dead, db.port)
     assert check(*words, "-c", "ghosts=1", status=2).values["ghosts"] == 2
-    assert check("--netns", server.netns, "--netns", web.netns, "-c", "ghosts=1", status=2).values["ghosts"] == 2
+    assert check("-c", "ghosts=1", status=2).values["ghosts"] == 2
 
 
 def test_every_format(pair):
     server, web = pair
     db = MariaDb(server)
     made = sick(db, web)
-    where = ["--netns", server.netns, "--netns", web.netns]
-    lines = scan_lines(*where)
+    lines = scan_lines()
     assert [line["kind"] for line in lines if line["type"] == "server"] == ["mariadb"]
     told = {line["mysql"]["id"] for line in lines if line["type"] == "connection"}
     assert told == set(made.client.ids.values())
-    done = connleak(*where, "--format", "prometheus")
+    done = connleak("--format", "prometheus")
     text = done.stdout.decode()
     assert done.returncode == 0
     [limit] = [line for line in text.splitlines() if line.startswith("connleak_clients_limit{")]
@@ -224,7 +223,7 @@ def test_every_format(pair):
               for value in [int(line.rsplit(" ", 1)[1])]}
     assert counts == dict.fromkeys(VERDICTS, 0) | {"ghost": 3, "healthy": 3}
     for more in [[], ["--connections"]]:
-        done = connleak(*where, *more)
+        done = connleak(*more)
         text = done.stdout.decode()
         assert done.returncode == 0
         assert "mariadb 1" in text and str(db.port) in text and "of 100" in text
