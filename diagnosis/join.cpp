@@ -280,6 +280,11 @@ class Joiner {
                 if (owner.pid == *server.pid) by_fd.emplace(owner.fd, at);
         }
 
+        std::unordered_map<std::uint16_t, std::size_t> rows_of_port;
+        for (const ServerClient& row : answer.clients)
+            if (const auto port = row.address ? std::optional(row.address->port) : row.host_port)
+                ++rows_of_port[*port];
+
         const auto find = [&](const ServerClient& row) -> std::optional<std::size_t> {
             if (row.address && row.local_address) {
                 const auto found = by_tuple.find({*row.local_address, *row.address});
@@ -304,7 +309,10 @@ class Joiner {
             if (held != by_fd.end() &&
                 drafts_[held->second].connection.client_end.port == *row.host_port)
                 return held->second;
-            if (by_port.count(*row.host_port) != 1) return std::nullopt;
+            // Where two rows have it, one is of a connection that the dump lacks, and either may
+            // be.
+            if (by_port.count(*row.host_port) != 1 || rows_of_port.at(*row.host_port) != 1)
+                return std::nullopt;
             return by_port.find(*row.host_port)->second;
         };
         NamedRows unplaced;
