@@ -23,6 +23,7 @@ APP = {"user": "app", "password": "app-1732050807"}
 # "mariadbd  Ver 10.11.14-MariaDB-0+deb12u2 for debian-linux-gnu on x86_64 (Debian 12)"
 MARIADB_VERSION = (run([SERVER, "--version"], check=False).stdout.partition("Ver ")[2].split(" ")[0]
                    if shutil.which(SERVER) else None)
+TOO_MANY, ACCESS_DENIED = 1040, 1045  # what a login is refused with
 PROGRAMS = [SERVER, "mariadb", "mariadb-install-db"]
 SETTINGS = {"skip-innodb": "", "default-storage-engine": "Aria", "aria-pagecache-buffer-size": "1M", "key-buffer-size": "1M",
             "table-open-cache": 64, "skip-log-bin": "", "pid-file": "pid", "log-error": "log", "user": "mysql",
@@ -168,7 +169,7 @@ class MySqlClient:
         self.tell("close", names=self.names(ends))
 
     def refusal(self, service, **how):
-        """What a login is answered that is refused."""
+        """The number of the error that a login is answered with."""
         return self.tell("refusal", host=service.host.ip, port=service.port, **APP | how)["refusal"]
 
 

@@ -93,8 +93,8 @@ class Client:
     def refusal(self, **how):
         try:
             sock, connection = self.login(**how)
-        except (pymysql.Error, OSError) as error:
-            return {"refusal": str(error)}
+        except pymysql.Error as error:
+            return {"refusal": error.args[0]}
         connection._force_close()
         sock.close()
         raise RuntimeError("the login was taken")

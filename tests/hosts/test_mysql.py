@@ -6,7 +6,7 @@
 import pytest
 
 from lab import eventually, silence
-from mariadb import MARIADB_VERSION, SECRET, MariaDb, MySqlClient, lacking, mysql_of, password_file
+from mariadb import ACCESS_DENIED, MARIADB_VERSION, SECRET, TOO_MANY, MariaDb, MySqlClient, lacking, mysql_of, password_file
 from report import ROOT_NAMESPACE, scan
 from services import Client, Redis
 from sickness import ghost_host_gone, ghost_host_up, in_state, orphan
@@ -44,7 +44,7 @@ def test_a_local_server_is_found_and_asked(pair):
     """Nobody names it and nobody gives a password: root is let in by the Unix socket, as on Debian."""
     server, web = pair
     db, client = MariaDb(server, max_connections=123, wait_timeout=600, interactive_timeout=700), MySqlClient(web)
-    assert "Access denied" in client.refusal(db, password="wrong")
+    assert client.refusal(db, password="wrong") == ACCESS_DENIED
     live = client.open(db, 3)
     silence()
     for where in [{}, {"host": server}, {"host": ROOT_NAMESPACE}]:
@@ -60,7 +60,7 @@ def test_a_local_server_is_found_and_asked(pair):
         assert entry["max_used_connections"] >= 3
         assert 3 <= entry["connected_clients"] <= 5  # what the server says: with ourselves
         assert entry["total_connections_received"] <= db.status("Connections")
-        assert report.counts(db) == {"healthy": 3}
+        assert report.counts(db) in ({"healthy": 3}, {"healthy": 3, "transient": 1})
         assert entry["path"] == str(db.socket)
     assert sorted(client.alive()) == sorted(live)
 
@@ -69,9 +69,9 @@ def test_the_counters_of_what_went_wrong(pair):
     server, web = pair
     db, client = MariaDb(server, max_connections=10), MySqlClient(web)
     client.open(db, 10)
-    assert "Too many connections" in client.refusal(db)  # after the login: counted as aborted alone
+    assert client.refusal(db) == TOO_MANY  # after the login: counted as aborted alone
     client.open(db, 1, user="monitor", password=SECRET)  # the reserved place
-    assert "Too many connections" in client.refusal(db)  # in place of the greeting
+    assert client.refusal(db) == TOO_MANY  # in place of the greeting
     client.close()
     eventually(lambda: not db.processes() and not db.processes("monitor"))
     client.open(db, 9)
@@ -215,7 +215,8 @@ def test_the_clients_host_alone(three):
     words = [db.url(), "--pass-file", password_file(db), "--netns", "self"]
     report = scan(*words, "--recent", "1s", host=web)
     report.expect(live, "healthy", "server-listing")
-    report.expect(lost, "orphan", "server-not-listing")
+    # The list does not tell the server's own address, so that one of several servers behind it is not excluded.
+    report.expect(lost, ["orphan", "unverified"])
     report.expect(dead, "ghost")
     report.expect(strangers, "unverified", "peer-out-of-sight")
     assert sorted(client.alive(live)) == sorted(live)

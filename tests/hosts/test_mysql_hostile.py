@@ -11,7 +11,7 @@ import pytest
 from lab import HERE, PYTHON, eventually
 from mariadb import SECRET, MariaDb, MySqlClient, lacking, password_file
 from report import connleak, scan
-from services import Client, Service
+from services import Client, Redis, Service
 from sickness import ghost_host_up, in_state
 
 QUICK = ("--connect-timeout", "1s")
@@ -125,19 +125,28 @@ def test_a_server_that_asks_for_the_password_in_clear(pair, mode):
 
 
 def test_redis_asked_as_mariadb_and_the_other_way_about(pair):
-    """Either waits for the other to speak, or hears what it does not understand."""
-    from services import Redis
+    """From afar, where no process tells which it is. Either waits for the other to speak, or hears what it does not
+    understand; a bad greeting counts as one of the errors after which a database shuts a host out."""
     server, web = pair
-    db, redis, client = MariaDb(server), Redis(server), MySqlClient(web)
+    db, redis, client, other = MariaDb(server), Redis(server), MySqlClient(web), Client(web)
+    live, well = client.open(db, 2), other.open(redis, 2)
+    for target, service, ends in [(f"redis://{db.target}", db, live), (f"mysql://{redis.target}", redis, well)]:
+        report = scan(target, *QUICK, "--netns", "self", "--recent", "1h", host=web)
+        assert report.seconds < BOUND
+        report.expect(ends, "healthy")
+        assert report["complete"] is False and report.gaps()
+        assert report.server(service)["error"]
+    assert sorted(client.alive(live) + other.alive(well)) == sorted(live + well)
+
+
+def test_a_target_without_a_scheme_is_asked_as_what_listens_there(pair):
+    server, web = pair
+    db, client = MariaDb(server), MySqlClient(web)
     live = client.open(db, 2)
-    report = scan(f"redis://{db.target}", *QUICK)
-    assert report.seconds < BOUND
-    report.expect(live, "healthy", "peer-socket-present")
-    assert report["complete"] is False
-    report = scan(f"mysql://{redis.target}", *QUICK)
-    assert report.seconds < BOUND
-    assert report["complete"] is False
-    assert sorted(client.alive(live)) == sorted(live)
+    for target in [db.target, f":{db.port}"]:
+        report = scan(target, "--user", "monitor", "--pass-file", password_file(db), host=server)
+        report.expect(live, "healthy", "peer-socket-present", service=db)
+        assert report.server(db)["kind"] == "mariadb" and not report.gaps("mysql")
 
 
 def test_names_made_to_harm(pair):

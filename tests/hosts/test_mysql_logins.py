@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from lab import eventually, silence
-from mariadb import MARIADB_VERSION, SECRET, MariaDb, MySqlClient, lacking, mysql_of, password_file
+from mariadb import MARIADB_VERSION, SECRET, TOO_MANY, MariaDb, MySqlClient, lacking, mysql_of, password_file
 from report import command, connleak, scan
 from sickness import ghost_host_up
 
@@ -206,7 +206,7 @@ def test_locked_out_at_max_connections(pair, home):
     db.sql("REVOKE CONNECTION ADMIN ON *.* FROM monitor@'%'")
     dead, live = client.open(db, 4), client.open(db, 6)
     ghost_host_up(web, dead, db.port)
-    assert "Too many connections" in client.refusal(db)
+    assert client.refusal(db) == TOO_MANY
     silence()
     report = scan(db.url(), "--pass-file", password_file(db), "--recent", "1s", env={"HOME": str(home)})
     locked_out(report, db, client, dead, live)
