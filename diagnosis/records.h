@@ -191,6 +191,8 @@ struct ServerAnswer {
     bool login_denied = false;      // it talks, but not with who we are
     std::string error;              // what went wrong first, one line; "" for nothing
     std::optional<bool> tls;        // whether the port speaks TLS, where that was seen
+    bool clients_complete = false;  // the client list was read to its end, and is that of all
+    bool counts_disagree = false;   // connected_clients and listed_clients, beyond churn
     ServerKind kind = ServerKind::redis;
     std::string version;
     ServerPlace place;
@@ -199,7 +201,6 @@ struct ServerAnswer {
     std::optional<std::uint64_t> connected_clients;
     // Rows of CLIENT LIST that the server would count in connected_clients, our own among them.
     std::optional<std::uint64_t> listed_clients;
-    bool counts_disagree = false;  // the two, beyond what came and went between them
     std::optional<std::uint64_t> blocked_clients;
     std::optional<std::uint64_t> maxclients;
     std::optional<std::uint64_t> rejected_connections;
@@ -213,8 +214,7 @@ struct ServerAnswer {
     std::optional<std::uint64_t> aborted_clients;
     std::optional<std::uint64_t> aborted_connects;
     std::vector<ServerClient> clients;
-    bool clients_complete = false;  // CLIENT LIST was read to its end
-    double client_list_ms = 0;      // what it took, for the server and for us
+    double client_list_ms = 0;  // what it took, for the server and for us
     std::uint64_t client_list_bytes = 0;
     double asking_ms = 0;  // the whole conversation
     // The program's own connection, to be left out of lists, and to tell whether addresses are
@@ -296,6 +296,7 @@ struct Sample {
     // Where this run had its password from, for the commands that it tells: never the password.
     std::string password_file;
     bool password_asked = false;
+    std::string defaults_file;  // MySQL's option file that it was given; "" for the usual ones
     std::vector<std::string> tls_words;  // the options of TLS, in the same way; never a key
     bool can_tls = false;                // this build has TLS
     std::int64_t asked_at_ms = 0;  // since the epoch: when the servers told their clients' ages

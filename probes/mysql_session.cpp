@@ -206,6 +206,7 @@ std::optional<MysqlFailure> MysqlSession::fail(const char* doing) {
     MysqlFailure failure;
     failure.code = mysql_errno(&mysql);
     if (timed_out_) {
+        failure.code = 0;
         failure.trouble = MysqlTrouble::unreachable;
         failure.text = fmt::format("no answer within {:g} s ({})",
                                    static_cast<double>(patience_.count()) / 1000, doing);
@@ -245,6 +246,7 @@ std::optional<MysqlFailure> MysqlSession::read_rows(Step& step, const TakeRow& t
     if (result == nullptr) return fail("reading");
     const unsigned int columns = mysql_num_fields(result);
     std::vector<std::string> names;
+    names.reserve(columns);
     const MYSQL_FIELD* fields = mysql_fetch_fields(result);
     for (unsigned int at = 0; at < columns; ++at)
         names.emplace_back(fields[at].name, fields[at].name_length);
