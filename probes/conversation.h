@@ -19,12 +19,12 @@
 namespace connleak::probes {
 
 struct Credentials {
-    std::string user;             // "" for the default user
-    std::string password;         // "" for no login, or for what the client's own files say
-    std::string second_password;  // MySQL: tried when the first login was denied
+    std::string user;               // "" for the default user
+    std::string password;           // "" for no login, or for what the client's own files say
+    std::string second_password{};  // MySQL: tried when the first login was denied
     // MySQL's option file that is read instead of the usual ones (--defaults-file); "" for these.
-    std::string defaults_file;
-    std::optional<TlsSettings> tls;  // for MySQL, whose library has its own TLS
+    std::string defaults_file{};
+    std::optional<TlsSettings> tls{};  // for MySQL, whose library has its own TLS
 };
 
 struct Limits {

@@ -22,6 +22,10 @@ constexpr const char* counters_question =
     "'Aborted_clients', 'Aborted_connects', 'Connection_errors_max_connections', 'Connections', "
     "'Uptime')";
 
+// With it the process list tells, of clients behind a proxy, the addresses that the proxy says.
+constexpr const char* proxies_question =
+    "SHOW GLOBAL VARIABLES WHERE Variable_name LIKE '%proxy_protocol_networks' AND Value <> ''";
+
 constexpr const char* lacks_clients = "the server's process list: which connections it knows";
 constexpr const char* lacks_settings = "the server's limits and counters";
 
@@ -68,6 +72,7 @@ struct MysqlConversation::Impl {
     void ask_numbers(ServerAnswer& answer);
     void ask_clients(ServerAnswer& answer);
     void ask_threads(ServerAnswer& answer);
+    void leave_out_own(ServerAnswer& answer);
     bool sees_everybody();
 };
 
@@ -200,7 +205,18 @@ void MysqlConversation::Impl::ask_clients(ServerAnswer& answer) {
         answer.gaps.push_back({"mysql", scope, "protocol error",
                                fmt::format("{} rows of the server's process list", dropped)});
     ask_threads(answer);
+    leave_out_own(answer);
+    bool by_proxies = false;
+    session.query(proxies_question, [&](MysqlRow) { by_proxies = true; });
+    if (!by_proxies && session.open()) return;
+    answer.clients.clear();
+    answer.clients_complete = false;
+    answer.gaps.push_back({"mysql", scope, "proxy_protocol_networks",
+                           "which connections it knows: its process list tells addresses that "
+                           "proxies have passed on, and those are no connections here"});
+}
 
+void MysqlConversation::Impl::leave_out_own(ServerAnswer& answer) {
     const auto own = std::ranges::find(answer.clients, own_id, [](const ServerClient& client) {
         return std::optional(client.id);
     });
