@@ -36,7 +36,7 @@ void part_cluster_bus(Server& server) {
 
 void part_links(Server& server) {
     if (!is_mysql(server.kind)) return part_cluster_bus(server);
-    constexpr std::uint16_t galera = 4567;              // wsrep_provider_options, gmcast.listen_addr
+    constexpr std::uint16_t galera = 4567;  // wsrep_provider_options, gmcast.listen_addr
     constexpr std::uint16_t group_replication = 33061;  // group_replication_local_address
     for (const std::uint16_t port : {galera, group_replication})
         if (server.listening.size() > 1) move_port(port, server.listening, server.bus);

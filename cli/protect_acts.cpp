@@ -123,8 +123,8 @@ void change_settings(Session& session, std::vector<ServerSetting>& settings) {
     for (ServerSetting& setting : settings) {
         if (!setting.planned) continue;
         probes::Conversation* conversation = setting.server < session.conversations.size()
-                                                      ? session.conversations[setting.server].get()
-                                                      : nullptr;
+                                                 ? session.conversations[setting.server].get()
+                                                 : nullptr;
         setting.reason =
             conversation == nullptr
                 ? "the server was not asked"

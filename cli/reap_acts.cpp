@@ -124,7 +124,8 @@ void Reaper::look_at_rows(const Actions& actions) {
         const auto now = std::ranges::find(*rows, then.id, &ServerClient::id);
         if (now == rows->end())
             action->end(Outcome::skipped, std::string(told(Change::gone)));
-        else if (now->address != then.address)
+        else if (now->address != then.address || now->host_name != then.host_name ||
+                 now->host_port != then.host_port)
             action->end(Outcome::skipped, std::string(told(Change::replaced)));
     }
 }

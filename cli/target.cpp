@@ -72,7 +72,8 @@ std::expected<Target, std::string> parse_target(std::string_view text) {
         return std::unexpected(fmt::format("TARGET '{}': {}", render::printable(text), why));
     };
     constexpr std::string_view forms =
-        "write host:port, :port, redis[s]://[user@]host:port, mysql://[user@]host[:port], unix:/path "
+        "write host:port, :port, redis[s]://[user@]host:port, mysql://[user@]host[:port], "
+        "unix:/path "
         "or tcp://host:port";
 
     if (take(rest, "unix:")) {
@@ -106,7 +107,8 @@ std::expected<Target, std::string> parse_target(std::string_view text) {
 
     if (const std::size_t at = rest.rfind('@'); at != std::string_view::npos) {
         const std::string_view user = rest.substr(0, at);
-        if (!url) return wrong("a user goes with redis://user@host:port, mysql://user@host or --user");
+        if (!url)
+            return wrong("a user goes with redis://user@host:port, mysql://user@host or --user");
         target.user = user;
         rest.remove_prefix(at + 1);
     }

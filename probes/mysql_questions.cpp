@@ -207,10 +207,11 @@ void MysqlConversation::Impl::ask_clients(ServerAnswer& answer) {
     ask_threads(answer);
     leave_out_own(answer);
     bool by_proxies = false;
-    session.query(proxies_question, [&](MysqlRow) { by_proxies = true; });
-    if (!by_proxies && session.open()) return;
+    const auto failed = session.query(proxies_question, [&](MysqlRow) { by_proxies = true; });
+    if (!failed && !by_proxies) return;
     answer.clients.clear();
     answer.clients_complete = false;
+    if (failed) return note(answer, *failed, lacks_clients);
     answer.gaps.push_back({"mysql", scope, "proxy_protocol_networks",
                            "which connections it knows: its process list tells addresses that "
                            "proxies have passed on, and those are no connections here"});
