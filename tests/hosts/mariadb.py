@@ -68,6 +68,7 @@ class MariaDb(Service):
         settings = SETTINGS | {"datadir": data, "socket": self.socket, "port": port, "bind-address": "*",
                                "skip-name-resolve": True}
         settings |= {key.replace("_", "-"): value for key, value in config.items()}
+        settings = {key: value for key, value in settings.items() if value is not None}
         settings["skip-name-resolve"] = int(settings["skip-name-resolve"])
         text = "".join(f"{key} = {value}\n" if value != "" else f"{key}\n" for key, value in settings.items())
         (self.directory / "my.cnf").write_text(f"[mariadbd]\n{text}")
@@ -167,6 +168,12 @@ class MySqlClient:
 
     def close(self, ends=None):
         self.tell("close", names=self.names(ends))
+
+    def churn(self, service):
+        self.tell("churn", host=service.host.ip, port=service.port, **APP)
+
+    def churned(self, stop=False):
+        return self.tell("churned", stop=stop)
 
     def refusal(self, service, **how):
         """The number of the error that a login is answered with."""

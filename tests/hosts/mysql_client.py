@@ -6,14 +6,18 @@ end of stdin, so that it never outlives the test. `mariadb.MySqlClient` is the o
 its local port, or by its inode where it is a Unix socket.
 """
 
+import collections
 import json
 import os
 import socket
+import struct
 import sys
+import threading
 
 import pymysql
 
 TIMEOUT = 20
+LINGER_NONE = struct.pack("ii", 1, 0)  # close() sends a reset
 
 
 def connected(host, port, mapped, source, source_port):
@@ -89,6 +93,38 @@ class Client:
             connection._force_close()
             sock.close()
         return {}
+
+    def churn(self, hold=5, **how):
+        """Begins to log in over and over, and to close each connection after `hold` more, one way or the other."""
+        self.stopping, self.count, self.errors = False, 0, []
+
+        def run():
+            held = collections.deque()
+            while not self.stopping:
+                try:
+                    held.append(self.login(**how))
+                except (pymysql.Error, OSError) as error:
+                    self.errors = [*self.errors[:9], str(error)]
+                if len(held) > hold:
+                    sock, connection = held.popleft()
+                    if self.count % 3 == 0:
+                        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NONE)
+                    connection._force_close()
+                    sock.close()
+                self.count += 1
+            for sock, connection in held:
+                connection._force_close()
+                sock.close()
+
+        self.churner = threading.Thread(target=run, daemon=True)
+        self.churner.start()
+        return {}
+
+    def churned(self, stop=False):
+        if stop:
+            self.stopping = True
+            self.churner.join()
+        return {"count": self.count, "errors": self.errors}
 
     def refusal(self, **how):
         try:
