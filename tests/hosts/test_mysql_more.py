@@ -9,7 +9,7 @@ import pytest
 
 from actions import act
 from lab import eventually
-from mariadb import SECRET, MariaDb, MySqlClient, lacking, mysql_of, password_file, with_hosts_file
+from mariadb import ACCESS_DENIED, SECRET, TOO_MANY, MariaDb, MySqlClient, lacking, mysql_of, password_file, with_hosts_file
 from report import scan
 from services import Client
 from sickness import ghost_host_up
@@ -26,6 +26,25 @@ def three(lab):
     server, web, other = lab.hosts("server", "web", "other")
     lab.lan(server, web, other)
     return server, web, other
+
+
+@pytest.mark.lab
+def test_the_servers_and_clients_of_these_tests(three):
+    server, web, _ = three
+    db, client = MariaDb(server, max_connections=10), MySqlClient(web)
+    ends = client.open(db, 3) + client.open(db, 1, host=server.ip6) + client.open(db, 1, mapped=True)
+    assert db.accepted(ends)
+    assert {number: row["host"] for number, row in db.processes().items()} == {
+        number: f"{end.address}:{end.port}" for end, number in client.ids.items()}
+    assert len(client.open_unix(db, 2)) == 2
+    assert len(client.alive()) == 7
+    assert client.refusal(db, password="wrong") == ACCESS_DENIED
+    assert len(db.sql("SHOW PROCESSLIST", user="monitor")) == 8
+    assert len(db.sql("SHOW PROCESSLIST", user="small")) == 1
+    client.open(db, 3)
+    assert client.refusal(db) == TOO_MANY
+    client.close()
+    eventually(lambda: not db.processes())
 
 
 @pytest.mark.parametrize("names", [False, True], ids=["addresses", "names"])
