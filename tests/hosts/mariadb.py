@@ -25,9 +25,9 @@ MARIADB_VERSION = (run([SERVER, "--version"], check=False).stdout.partition("Ver
                    if shutil.which(SERVER) else None)
 TOO_MANY, ACCESS_DENIED = 1040, 1045  # what a login is refused with
 PROGRAMS = [SERVER, "mariadb", "mariadb-install-db"]
-SETTINGS = {"skip-innodb": "", "default-storage-engine": "Aria", "aria-pagecache-buffer-size": "1M", "key-buffer-size": "1M",
-            "table-open-cache": 64, "skip-log-bin": "", "pid-file": "pid", "log-error": "log", "user": "mysql",
-            "innodb": "OFF", "max-connections": 100}
+SETTINGS = {"skip-innodb": "", "default-storage-engine": "Aria", "aria-pagecache-buffer-size": "1M",
+            "key-buffer-size": "1M", "table-open-cache": 64, "skip-log-bin": "", "pid-file": "pid", "log-error": "log",
+            "user": "mysql", "max-connections": 100}
 USERS = f"""
     CREATE USER monitor@'%' IDENTIFIED BY '{SECRET}';
     GRANT PROCESS, CONNECTION ADMIN, SLAVE MONITOR ON *.* TO monitor@'%';
@@ -48,7 +48,8 @@ def template():
     folder = Path(tempfile.mkdtemp(prefix=f"clk-{os.getpid()}-mariadb-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     run(["mariadb-install-db", "--no-defaults", f"--datadir={folder}/data", "--skip-test-db", "--skip-name-resolve",
-         "--auth-root-authentication-method=socket", "--user=root", "--skip-innodb", "--default-storage-engine=Aria"])
+         "--auth-root-authentication-method=socket", "--user=root", "--skip-innodb", "--default-storage-engine=Aria"],
+        env=os.environ | {"TMPDIR": str(folder)})  # it names its files by a pid, of which another run has the same
     return folder / "data"
 
 
@@ -66,7 +67,7 @@ class MariaDb(Service):
         data = self.directory / "data"
         run(["cp", "-a", template(), data])
         settings = SETTINGS | {"datadir": data, "socket": self.socket, "port": port, "bind-address": "*",
-                               "skip-name-resolve": True}
+                               "tmpdir": self.directory, "skip-name-resolve": True}
         settings |= {key.replace("_", "-"): value for key, value in config.items()}
         settings = {key: value for key, value in settings.items() if value is not None}
         settings["skip-name-resolve"] = int(settings["skip-name-resolve"])

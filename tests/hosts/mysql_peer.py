@@ -25,8 +25,8 @@ import time
 
 CAPABILITIES = 0x000FF7DF & ~0x00000800  # everything of old, LOAD DATA LOCAL among it, and no TLS
 GREETING = (b"\x0a5.5.5-10.11.6-MariaDB\0" + (77).to_bytes(4, "little") + b"saltsalt\0"
-            + (CAPABILITIES & 0xFFFF).to_bytes(2, "little") + b"\x21\x02\x00" + (CAPABILITIES >> 16).to_bytes(2, "little")
-            + b"\x15" + bytes(10) + b"moresaltsalt\0" + b"mysql_native_password\0")
+            + (CAPABILITIES & 0xFFFF).to_bytes(2, "little") + b"\x21\x02\x00"
+            + (CAPABILITIES >> 16).to_bytes(2, "little") + b"\x15" + bytes(10) + b"moresaltsalt\0" + b"mysql_native_password\0")
 OK = b"\0\0\0\2\0\0\0"
 END = b"\xfe\0\0\2\0"
 COLUMN = b"\3def\0\0\0\4name\0\x0c\x21\0\0\1\0\0\xfd\0\0\0\0\0"

@@ -6,7 +6,8 @@
 import pytest
 
 from lab import eventually, silence
-from mariadb import ACCESS_DENIED, MARIADB_VERSION, SECRET, TOO_MANY, MariaDb, MySqlClient, lacking, mysql_of, password_file
+from mariadb import (ACCESS_DENIED, MARIADB_VERSION, SECRET, TOO_MANY, MariaDb, MySqlClient, lacking, mysql_of,
+                     password_file)
 from report import ROOT_NAMESPACE, scan
 from services import Client, Redis
 from sickness import ghost_host_gone, ghost_host_up, in_state, orphan

@@ -9,7 +9,8 @@ import pytest
 
 from actions import act
 from lab import eventually
-from mariadb import ACCESS_DENIED, SECRET, TOO_MANY, MariaDb, MySqlClient, lacking, mysql_of, password_file, with_hosts_file
+from mariadb import (ACCESS_DENIED, SECRET, TOO_MANY, MariaDb, MySqlClient, lacking, mysql_of, password_file,
+                     with_hosts_file)
 from report import scan
 from services import Client
 from sickness import ghost_host_up

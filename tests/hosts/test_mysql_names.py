@@ -74,6 +74,7 @@ def test_two_hosts_of_one_name_and_one_port(three):
     assert report.counts(db) == {"healthy": 4}
     ghost_host_up(web, both[:1], db.port)
     report = scan()
+    assert db.accepted(both + alone), "the server holds all of them"
     report.expect(both[:1], "ghost", "peer-socket-absent", service=db)
     report.expect(both[1:] + alone, "healthy", "peer-socket-present", service=db)
     assert report.counts(db) == {"ghost": 1, "healthy": 3}
