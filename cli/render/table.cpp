@@ -123,8 +123,7 @@ class Table {
         if (sample_.servers.empty()) {
             line(
                 wrap("No Redis-compatible server and no MySQL listens on this host, and no process "
-                     "here is "
-                     "connected to one on port 6379.",
+                     "here is connected to one on port 6379 or 3306.",
                      prose(), 0));
             line(
                 wrap("Name one as a TARGET: connleak host:port, or tcp://host:port for any TCP "

@@ -48,8 +48,8 @@ class Lab {
               "ip -6 address add fd00::1/64 dev lo nodad; ip -6 address add fd00:1::1/64 dev lo "
               "nodad; sysctl -qw net.ipv4.tcp_fin_timeout=120;"
               // The kernel makes an IPv6 address usable some moments later, by a worker of its own.
-              "for address in fd00::1 fd00:1::1; do for i in $(seq 500); do"
-              " ip -6 route get $address >/dev/null 2>&1 && break; sleep 0.01; done; done");
+              "for address in fd00::1 fd00:1::1; do for i in $(seq 3000); do"
+              " ip -6 route get $address 2>&1 | grep -q ^local && break; sleep 0.01; done; done");
         established();
         closing();
         handshakes();

@@ -55,6 +55,11 @@ std::vector<Netns> make_joined() {
     shell(both[0], "ip link set left up");
     shell(both[1], "ip addr add 10.9.0.2/24 dev right && ip addr add fd09::2/64 dev right nodad");
     shell(both[1], "ip link set right up");
+    // The kernel makes an IPv6 address usable some moments later, by a worker of its own.
+    for (std::size_t at = 0; at < both.size(); ++at)
+        shell(both[at], fmt::format("for i in $(seq 3000); do ip -6 route get fd09::{} 2>&1 | "
+                                    "grep -q ^local && break; sleep 0.01; done",
+                                    at + 1));
     return both;
 }
 
