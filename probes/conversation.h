@@ -19,12 +19,15 @@
 namespace connleak::probes {
 
 struct Credentials {
-    std::string user;               // "" for the default user
-    std::string password;           // "" for no login, or for what the client's own files say
+    std::string user;      // "" for the default user
+    std::string password;  // "" for no login, or for what the client's own files say
+    // Those with braces may be left out of a list of initializers without a warning.
+    // NOLINTBEGIN(readability-redundant-member-init)
     std::string second_password{};  // MySQL: tried when the first login was denied
     // MySQL's option file that is read instead of the usual ones (--defaults-file); "" for these.
     std::string defaults_file{};
     std::optional<TlsSettings> tls{};  // for MySQL, whose library has its own TLS
+    // NOLINTEND(readability-redundant-member-init)
 };
 
 struct Limits {
