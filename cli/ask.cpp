@@ -1,13 +1,9 @@
 #include "cli/ask.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
-#include <cerrno>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -15,8 +11,7 @@
 #include "cli/unix_sockets.h"
 #include "diagnosis/findings.h"
 #include "diagnosis/join.h"
-#include "probes/redis_interview.h"
-#include "system/descriptor.h"
+#include "probes/thread_sockets.h"
 
 namespace connleak::cli {
 
@@ -55,11 +50,20 @@ std::vector<Endpoint> ways_to(const Session& session, const Server& server) {
     return ways;
 }
 
-// Whether another address or port of the same server may do better: not where it answered, refused
-// for its limit, or already took all the time there is.
+// Whether another address, port or path of the same server may do better: not where it answered,
+// refused for its limit, or already took all the time there is. MySQL's limit and logins are not
+// the same everywhere: extra_port, an account for localhost, one that its Unix socket vouches for.
 bool worth_another_try(const ServerAnswer& answer) {
+    if (is_mysql(answer.kind) && (answer.refused_at_limit || answer.login_denied)) return true;
     return !answer.reachable && !answer.refused_at_limit &&
            answer.error.find("no answer") == std::string::npos;
+}
+
+// How much an attempt has brought.
+int worth(const ServerAnswer& answer) {
+    if (answer.refused_at_limit) return 2;
+    if (answer.login_denied) return 1;
+    return answer.reachable ? 3 : 0;
 }
 
 // What is to be asked by TLS is never asked in plain text instead.
@@ -78,71 +82,54 @@ std::string certificate_name(const Server& server) {
 }
 
 struct Asked {
-    std::unique_ptr<probes::RedisConversation> conversation;
+    std::unique_ptr<probes::Conversation> conversation;
     ServerAnswer answer;
     std::optional<std::int32_t> peer_pid;  // of a Unix socket's other end
     std::string user;
 };
 
-// Who listens at the other end of a Unix socket (unix(7), SO_PEERCRED), as a pid of our own pid
-// namespace.
-std::optional<std::int32_t> peer_pid(int descriptor) {
-    ucred peer{};
-    socklen_t size = sizeof peer;
-    if (::getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || peer.pid <= 0)
-        return std::nullopt;
-    return peer.pid;
-}
-
-ServerAnswer no_way(const std::string& scope, const std::string& error, const std::string& why) {
+ServerAnswer no_way(ServerKind kind, const std::string& scope, const std::string& error,
+                    const std::string& why) {
     ServerAnswer answer;
+    answer.kind = kind;
     answer.asked = true;
     answer.error = why + " (" + error + ")";
-    answer.gaps.push_back(
-        {"redis", scope, error, why + ": " + std::string(probes::lacks_everything)});
+    answer.gaps.push_back({is_mysql(kind) ? "mysql" : "redis", scope, error,
+                           why + ": " + std::string(probes::lacks_everything)});
     return answer;
 }
 
-// Tells in `pid` who is at the other end.
-ServerAnswer ask_by_path(probes::RedisConversation& conversation, const UnixWay& way,
-                         const probes::OpenSocket& open_socket, const std::string& scope,
-                         std::optional<std::int32_t>& pid) {
-    if (!way.refusal.empty())
-        return no_way(scope, way.refusal, "the path of its Unix socket leads to none");
-    // The conversation owns its socket and keeps the way to it; a second descriptor of it tells who
-    // is at the other end.
-    const auto second = std::make_shared<Descriptor>();
-    ServerAnswer answer =
-        conversation.ask_unix(way.address, [open_socket, second, file = way.file](int family) {
-            const int descriptor = open_socket(family);
-            if (descriptor >= 0) *second = Descriptor(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0));
-            return descriptor;
-        });
-    if (*second) pid = peer_pid(second->get());
-    *second = Descriptor();
-    return answer;
+// MySQL's has its own places for a login, which hold unless this run was given another; what is
+// there for Redis alone is tried last, and only at a server that was named.
+probes::Credentials login_for(const Options& options, const Server& server,
+                              const std::string& password) {
+    probes::Credentials credentials{.user = options.user,
+                                    .password = password,
+                                    .second_password = {},
+                                    .defaults_file = options.defaults_file,
+                                    .tls = std::nullopt};
+    for (const Target& target : options.targets)
+        if (!target.user.empty() && target.port == server.endpoint.port)
+            credentials.user = target.user;
+    if (!is_mysql(server.kind)) return credentials;
+    if (server.tls) credentials.tls = options.tls_settings;
+    if (options.ask_password || !options.password_file.empty()) return credentials;
+    credentials.password.clear();
+    if (!options.targets.empty()) credentials.second_password = password;
+    return credentials;
 }
 
 Asked ask_one(const Session& session, const Server& server,
               const probes::Credentials& credentials) {
     const netlink::Netns* chosen = server.netns ? session.netns(*server.netns) : nullptr;
     const netlink::Netns& place = chosen != nullptr ? *chosen : session.home();
-    const probes::OpenSocket open_socket = [&place](int family) {
-        int descriptor = -1;
-        int error = 0;
-        const int entered = place.run([&] {
-            descriptor = ::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-            error = errno;
-        });
-        errno = entered != 0 ? entered : error;
-        return descriptor;
-    };
+    const probes::RunInside inside = [&place](const auto& work) { return place.run(work); };
     const auto step = session.options().connect_timeout;
     const auto deadline = std::chrono::steady_clock::now() + 4 * step;
     const auto limits = [&] {
         const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
             deadline - std::chrono::steady_clock::now());
-        return probes::RedisLimits{.step = std::min(step, left), .total = left};
+        return probes::Limits{.step = std::min(step, left), .total = left};
     };
     probes::TlsUse tls;
     if (server.tls) tls = {session.tls, certificate_name(server)};
@@ -152,8 +139,21 @@ Asked ask_one(const Session& session, const Server& server,
     Asked asked;
     const auto ask = [&](const probes::TlsUse& use, const auto& put) {
         asked.conversation =
-            std::make_unique<probes::RedisConversation>(scope, credentials, limits(), use);
+            probes::make_conversation(server.kind, scope, credentials, limits(), use);
         asked.answer = put(*asked.conversation);
+    };
+    const auto ask_by_path = [&](const UnixWay& way) {
+        if (!way.refusal.empty()) {
+            asked.answer = no_way(server.kind, scope, way.refusal,
+                                  "the path of its Unix socket leads to none");
+            return;
+        }
+        ask({}, [&](auto& conversation) { return conversation.ask_unix(way.address, inside); });
+        asked.peer_pid = asked.conversation->peer_pid();
+        if (!asked.peer_pid || is_server(server, *asked.peer_pid)) return;
+        asked = {};
+        asked.answer =
+            no_way(server.kind, scope, "ESTALE", "another process listens at the path now");
     };
     std::optional<std::uint16_t> without_tls;
     const auto try_once = [&](std::uint16_t port, const auto& put) {
@@ -164,31 +164,34 @@ Asked ask_one(const Session& session, const Server& server,
         const bool goes_on = worth_another_try(answer);
         if (port != 0 && server.tls && answer.tls == false) without_tls = port;
         // The first failure is the one to report: it is of the address that the server is named by.
-        if (!answer.reachable && !answer.refused_at_limit && before.answer.asked)
-            asked = std::move(before);
+        if (before.answer.asked && worth(answer) <= worth(before.answer)) asked = std::move(before);
         return goes_on;
     };
-    bool go_on = true;
-    for (const Endpoint& end : by_path ? std::vector<Endpoint>() : ways_to(session, server)) {
-        if (end.port == without_tls) continue;
-        go_on = try_once(end.port, [&] {
-            ask(tls, [&](auto& conversation) { return conversation.ask(end, open_socket); });
-        });
-        if (!go_on) break;
-    }
-    // Where TLS was not asked for: what is wrong with it is to be told, not gone around.
-    go_on = go_on && !server.tls;
-    for (const UnixWay& way : go_on ? unix_ways_to(server) : std::vector<UnixWay>()) {
-        go_on = try_once(0, [&] {
-            ask({}, [&](auto& conversation) {
-                return ask_by_path(conversation, way, open_socket, scope, asked.peer_pid);
+    const auto by_tcp = [&] {
+        if (by_path) return true;
+        for (const Endpoint& end : ways_to(session, server)) {
+            if (end.port == without_tls) continue;
+            const bool goes_on = try_once(end.port, [&] {
+                ask(tls, [&](auto& conversation) { return conversation.ask(end, inside); });
             });
-            if (asked.peer_pid && !is_server(server, *asked.peer_pid)) {
-                asked = {};
-                asked.answer = no_way(scope, "ESTALE", "another process listens at the path now");
-            }
-        });
-        if (!go_on) break;
+            if (!goes_on) return false;
+        }
+        return true;
+    };
+    // Where TLS was not asked for: what is wrong with it is to be told, not gone around.
+    const auto by_unix = [&] {
+        if (server.tls) return false;
+        for (const UnixWay& way : unix_ways_to(server)) {
+            const bool goes_on = try_once(0, [&] { ask_by_path(way); });
+            if (!goes_on) return false;
+        }
+        return true;
+    };
+    // MySQL's clients on its own host go by its Unix socket, and accounts are made for that.
+    if (is_mysql(server.kind) && session.options().targets.empty()) {
+        if (by_unix()) by_tcp();
+    } else if (by_tcp()) {
+        by_unix();
     }
     return asked;
 }
@@ -198,13 +201,12 @@ Asked ask_one(const Session& session, const Server& server,
 void ask_servers(Session& session, const std::string& password) {
     Sample& sample = session.sample();
     session.conversations.resize(sample.servers.size());
-    const auto& targets = session.options().targets;
     std::vector<std::size_t> to_ask;
     for (std::size_t at = 0; at < sample.servers.size(); ++at) {
         Server& server = sample.servers[at];
         if (server.kind == ServerKind::tcp) continue;
         server.tls |= session.options().tls && server.path.empty();
-        if (server.tls && session.tls == nullptr)
+        if (server.tls && session.tls == nullptr && !is_mysql(server.kind))
             leave_unasked(server, sample.gaps);
         else
             to_ask.push_back(at);
@@ -215,10 +217,7 @@ void ask_servers(Session& session, const std::string& password) {
     const auto work = [&] {
         for (std::size_t at = next++; at < to_ask.size(); at = next++) {
             const Server& server = sample.servers[to_ask[at]];
-            probes::Credentials credentials{.user = session.options().user, .password = password};
-            for (const Target& target : targets)
-                if (!target.user.empty() && target.port == server.endpoint.port)
-                    credentials.user = target.user;
+            const probes::Credentials credentials = login_for(session.options(), server, password);
             answers[to_ask[at]] = ask_one(session, server, credentials);
             answers[to_ask[at]].user = credentials.user;
         }
@@ -236,6 +235,8 @@ void ask_servers(Session& session, const std::string& password) {
         server.user = std::move(answers[at].user);
         if (!server.answer.version.empty()) server.kind = server.answer.kind;
         if (!server.pid) server.pid = answers[at].peer_pid;
+        if (server.pid && is_mysql(server.kind))
+            probes::find_thread_sockets(*server.pid, server.answer.clients);
         server.asked_from = server.netns ? *server.netns : session.home().id();
         session.redis_ms += server.answer.asking_ms;
         std::ranges::move(server.answer.gaps, std::back_inserter(sample.gaps));

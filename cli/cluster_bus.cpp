@@ -23,8 +23,6 @@ void take_back(Server& server) {
     server.bus.clear();
 }
 
-}  // namespace
-
 void part_cluster_bus(Server& server) {
     constexpr int offset = 10000;  // CLUSTER_PORT_INCR
     std::set<std::uint16_t> ports;
@@ -32,6 +30,16 @@ void part_cluster_bus(Server& server) {
     for (const std::uint16_t port : ports)
         if (port > offset && ports.contains(static_cast<std::uint16_t>(port - offset)))
             move_port(port, server.listening, server.bus);
+}
+
+}  // namespace
+
+void part_links(Server& server) {
+    if (!is_mysql(server.kind)) return part_cluster_bus(server);
+    constexpr std::uint16_t galera = 4567;  // wsrep_provider_options, gmcast.listen_addr
+    constexpr std::uint16_t group_replication = 33061;  // group_replication_local_address
+    for (const std::uint16_t port : {galera, group_replication})
+        if (server.listening.size() > 1) move_port(port, server.listening, server.bus);
 }
 
 void keep_port(std::uint16_t port, Server& server) {

@@ -1,13 +1,14 @@
-// Redis Cluster's bus: the port by which nodes talk to one another. It is no place for clients, and
-// its links stand in no client list.
+// The port by which the servers of a cluster talk to one another: Redis Cluster's bus, Galera's and
+// MySQL's group replication. It is no place for clients, and its links stand in no client list.
 #pragma once
 
 #include "cli/session.h"
 
 namespace connleak::cli {
 
-// Until the server is asked its ports tell: of two that are 10000 apart the higher one is the bus.
-void part_cluster_bus(Server& server);
+// Until the server is asked its ports tell: of two that are 10000 apart the higher one is Redis's
+// bus; MySQL's are known by their usual numbers.
+void part_links(Server& server);
 
 // A port that a TARGET names is one for clients, until the server says otherwise.
 void keep_port(std::uint16_t port, Server& server);

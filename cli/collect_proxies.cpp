@@ -18,7 +18,7 @@
 #include "diagnosis/recognise_proxy.h"
 #include "probes/process_sockets.h"
 #include "probes/processes.h"
-#include "probes/redis_processes.h"
+#include "probes/server_processes.h"
 
 namespace connleak::cli {
 
@@ -80,7 +80,7 @@ class Search {
                 const auto process = sample_.processes.by_pid.find(owner.pid);
                 if (process == sample_.processes.by_pid.end()) continue;
                 const std::string& comm = process->second.comm;
-                if (probes::redis_kind_of(comm) || comm.ends_with("-sentinel")) continue;
+                if (probes::server_kind_of(comm) || comm.ends_with("-sentinel")) continue;
                 ProxyCandidate& candidate = candidates_[owner.pid];
                 candidate.pid = owner.pid;
                 candidate.comm = comm;
@@ -283,7 +283,7 @@ bool is_front(const Sample& sample, const Server& server) {
 // The server that answered is not the process that listens. The pid that it tells is of its own
 // pid namespace.
 bool another_answers(const Server& server, const Process& listening) {
-    if (server.kind == ServerKind::tcp || probes::redis_kind_of(listening.comm)) return false;
+    if (server.kind == ServerKind::tcp || probes::server_kind_of(listening.comm)) return false;
     if (server.answer.process_id) return *server.answer.process_id != listening.namespace_pid;
     return proxy_program(listening.comm) != ProxyProgram::no;
 }

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <map>
 #include <set>
@@ -14,16 +15,20 @@
 #include "cli/resolve.h"
 #include "cli/translations.h"
 #include "diagnosis/join.h"
-#include "probes/redis_processes.h"
+#include "probes/server_processes.h"
 
 namespace connleak::cli {
 
 namespace {
 
-constexpr std::uint16_t redis_port = 6379;
+constexpr std::array usual_ports{redis_port, mysql_port};
+
+bool is_usual(std::uint16_t port) {
+    return std::ranges::find(usual_ports, port) != usual_ports.end();
+}
 
 std::vector<std::uint16_t> default_ports(const Options& options) {
-    std::vector<std::uint16_t> ports{redis_port};
+    std::vector<std::uint16_t> ports(usual_ports.begin(), usual_ports.end());
     std::ranges::copy(options.ports, std::back_inserter(ports));
     return ports;
 }
@@ -32,11 +37,23 @@ bool contains(const std::vector<std::uint16_t>& ports, std::uint16_t port) {
     return std::ranges::find(ports, port) != ports.end();
 }
 
+ServerKind kind_that_speaks(Protocol protocol) {
+    switch (protocol) {
+        case Protocol::tcp:
+            return ServerKind::tcp;
+        case Protocol::mysql:
+            return ServerKind::mysql;
+        case Protocol::redis:
+            break;
+    }
+    return ServerKind::redis;
+}
+
 // How the report names a server by its listening sockets: what others can reach it by, the usual
 // port first.
 Endpoint best_name(const std::vector<Endpoint>& listening) {
     const auto rank = [](const Endpoint& end) {
-        return std::tuple(end.port != redis_port, end.port, end.address.is_loopback(),
+        return std::tuple(!is_usual(end.port), end.port, end.address.is_loopback(),
                           end.address.family() != Family::ipv4, end.address);
     };
     return *std::ranges::min_element(listening, {}, rank);
@@ -52,15 +69,15 @@ class Discovery {
         std::unordered_set<std::uint32_t> inodes;
         for (const Socket& socket : listeners_) inodes.insert(socket.inode);
         unix_.add_inodes(inodes);
-        processes_ = probes::find_redis_processes(inodes);
+        processes_ = probes::find_server_processes(inodes);
     }
 
     [[nodiscard]] const UnixDiscovery& by_unix() const { return unix_; }
 
-    // Every Redis-compatible process of which a listening socket is in sight.
+    // Every server process of which a listening socket is in sight.
     void add_local() {
         bool hidden = false;
-        for (const probes::RedisProcess& process : processes_) {
+        for (const probes::ServerProcess& process : processes_) {
             hidden |= process.hidden;
             add_process(process);
         }
@@ -68,8 +85,8 @@ class Discovery {
         for (const Socket& socket : listeners_) {
             const std::uint16_t port = socket.tuple.local.port;
             // Whose name is hidden may still be a Redis, where one listens by custom.
-            if (contains(named, port) || (port == redis_port && (hidden || unseen(socket))))
-                add_listener(socket, Protocol::redis);
+            if (contains(named, port) || (is_usual(port) && (hidden || unseen(socket))))
+                add_listener(socket, usual_protocol(port));
         }
     }
 
@@ -99,7 +116,7 @@ class Discovery {
         }
         if (listens) return std::nullopt;
         Server server;
-        server.kind = target.protocol == Protocol::tcp ? ServerKind::tcp : ServerKind::redis;
+        server.kind = kind_that_speaks(target.protocol);
         const Address fallback = *Address::parse("127.0.0.1");
         server.endpoint = {addresses.empty() ? fallback : addresses.front(), target.port};
         server.netns = only_owner(server.endpoint.address);
@@ -113,7 +130,7 @@ class Discovery {
         for (Server& server : session_.sample().servers) {
             if (server.path.empty() || !server.pid) continue;
             const auto process =
-                std::ranges::find(processes_, *server.pid, &probes::RedisProcess::pid);
+                std::ranges::find(processes_, *server.pid, &probes::ServerProcess::pid);
             if (process != processes_.end() && server.listening.empty())
                 listen_as(*process, server);
         }
@@ -149,7 +166,7 @@ class Discovery {
     }
 
     // Gives the server the listening sockets of the process.
-    void listen_as(const probes::RedisProcess& process, Server& server) {
+    void listen_as(const probes::ServerProcess& process, Server& server) {
         for (const Socket& socket : listeners_) {
             const bool held =
                 std::ranges::find(process.listeners, socket.inode) != process.listeners.end();
@@ -159,12 +176,12 @@ class Discovery {
             server.netns = socket.netns;
             server.listening.push_back(socket.tuple.local);
         }
-        part_cluster_bus(server);
+        part_links(server);
         if (!server.listening.empty()) server.endpoint = best_name(server.listening);
     }
 
     // One process is one server, on however many ports (plain and TLS) and addresses it listens.
-    Server* add_process(const probes::RedisProcess& process) {
+    Server* add_process(const probes::ServerProcess& process) {
         Server server;
         server.kind = process.kind;
         server.pid = process.pid;
@@ -179,8 +196,8 @@ class Discovery {
     }
 
     // The Redis that holds the socket. Another process can listen on another address of its port.
-    [[nodiscard]] const probes::RedisProcess* redis_of(const Socket& socket) const {
-        const auto holds = [&](const probes::RedisProcess& process) {
+    [[nodiscard]] const probes::ServerProcess* redis_of(const Socket& socket) const {
+        const auto holds = [&](const probes::ServerProcess& process) {
             return std::ranges::find(process.listeners, socket.inode) != process.listeners.end();
         };
         const auto found = std::ranges::find_if(processes_, holds);
@@ -195,7 +212,7 @@ class Discovery {
                 return &server;
         }
         Server server;
-        server.kind = protocol == Protocol::tcp ? ServerKind::tcp : ServerKind::redis;
+        server.kind = kind_that_speaks(protocol);
         server.netns = socket.netns;
         for (const Socket& other : listeners_) {
             if (other.netns == socket.netns && other.tuple.local.port == socket.tuple.local.port &&
@@ -219,8 +236,8 @@ class Discovery {
         if (!addresses.empty() && meant == nullptr) return nullptr;
 
         Server* server = nullptr;
-        if (target.protocol == Protocol::redis) {
-            for (const probes::RedisProcess& process : processes_) {
+        if (target.protocol != Protocol::tcp) {
+            for (const probes::ServerProcess& process : processes_) {
                 if (std::ranges::find(process.listeners, socket.inode) != process.listeners.end())
                     server = add_process(process);
             }
@@ -253,7 +270,7 @@ class Discovery {
     Session& session_;
     UnixDiscovery unix_;
     std::vector<Socket> listeners_;
-    std::vector<probes::RedisProcess> processes_;
+    std::vector<probes::ServerProcess> processes_;
 };
 
 }  // namespace
@@ -326,6 +343,7 @@ void discover_remote_servers(Session& session) {
         if (known || tracker.reaches_known_server(socket)) continue;
         Server server;
         server.endpoint = end;
+        server.kind = kind_that_speaks(usual_protocol(end.port));
         if (owners.size() == 1) server.netns = owners.front();
         // One loopback address is another host in every namespace, others are the same server from
         // all.

@@ -32,7 +32,7 @@ std::unordered_set<std::uint32_t> UnixDiscovery::accepted() const {
     return inodes;
 }
 
-void UnixDiscovery::listen_as(const probes::RedisProcess& process, Server& server) const {
+void UnixDiscovery::listen_as(const probes::ServerProcess& process, Server& server) const {
     for (const UnixSocket& socket : listeners_) {
         const bool held =
             std::ranges::find(process.listeners, socket.socket.inode) != process.listeners.end();
@@ -56,10 +56,10 @@ void UnixDiscovery::listen_as(const probes::RedisProcess& process, Server& serve
 }
 
 std::vector<Server> UnixDiscovery::servers_at(const std::string& path,
-                                              std::span<const probes::RedisProcess> all) const {
+                                              std::span<const probes::ServerProcess> all) const {
     std::vector<Server> here;
     std::vector<Server> elsewhere;
-    for (const probes::RedisProcess& process : all) {
+    for (const probes::ServerProcess& process : all) {
         Server server;
         listen_as(process, server);
         for (UnixListener& listener : server.unix_listening) {

@@ -9,7 +9,7 @@
 
 #include "cli/session.h"
 #include "diagnosis/records.h"
-#include "probes/redis_processes.h"
+#include "probes/server_processes.h"
 
 namespace connleak::cli {
 
@@ -23,13 +23,13 @@ class UnixDiscovery {
 
     // Gives the server the Unix sockets that the process listens on, and names it by one of them
     // when it listens nowhere else.
-    void listen_as(const probes::RedisProcess& process, Server& server) const;
+    void listen_as(const probes::ServerProcess& process, Server& server) const;
 
     // What unix:PATH or unix:@NAME means: the server at that path of our own mount namespace, else
     // each server with this path in another. One that no process in sight is known to be is asked
     // all the same.
     [[nodiscard]] std::vector<Server> servers_at(const std::string& path,
-                                                 std::span<const probes::RedisProcess> all) const;
+                                                 std::span<const probes::ServerProcess> all) const;
 
   private:
     [[nodiscard]] Server unknown_server(const std::string& path) const;

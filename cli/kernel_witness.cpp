@@ -74,12 +74,16 @@ std::optional<bool> KernelWitness::listed(std::size_t server, const Endpoint& cl
         session_.conversations[server] != nullptr) {
         if (const auto clients = session_.conversations[server]->clients_again()) {
             entry->second.emplace();
-            for (const ServerClient& each : *clients)
-                if (each.address) entry->second->insert(*each.address);
+            for (const ServerClient& each : *clients) {
+                if (each.address) entry->second->clients.insert(*each.address);
+                entry->second->named.add(each);
+            }
         }
     }
     if (!entry->second) return std::nullopt;
-    return entry->second->contains(client);
+    if (entry->second->clients.contains(client)) return true;
+    if (entry->second->named.may_be(client)) return std::nullopt;
+    return false;
 }
 
 std::optional<std::vector<UnixSocket>> KernelWitness::unix_sockets_again() {
@@ -97,10 +101,8 @@ std::optional<std::vector<ServerClient>> KernelWitness::clients_again(std::size_
 bool KernelWitness::same_server_again(std::size_t server) {
     auto [entry, first] = same_.try_emplace(server, false);
     if (first && server < session_.conversations.size() &&
-        session_.conversations[server] != nullptr) {
-        const std::string& run_id = session_.sample().servers[server].answer.run_id;
-        entry->second = !run_id.empty() && session_.conversations[server]->run_id_again() == run_id;
-    }
+        session_.conversations[server] != nullptr)
+        entry->second = session_.conversations[server]->same_server_again();
     return entry->second;
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cli/session.h"
+#include "diagnosis/named_rows.h"
 #include "diagnosis/witness.h"
 
 namespace connleak::cli {
@@ -33,7 +34,11 @@ class KernelWitness : public Witness {
     Session& session_;
     std::map<NetnsId, std::optional<std::unordered_map<Endpoint, std::vector<Endpoint>>>>
         local_ends_;
-    std::map<std::size_t, std::optional<std::unordered_set<Endpoint>>> lists_;
+    struct Listed {
+        std::unordered_set<Endpoint> clients;
+        NamedRows named;
+    };
+    std::map<std::size_t, std::optional<Listed>> lists_;
     std::map<std::size_t, bool> same_;
 };
 

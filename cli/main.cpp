@@ -28,7 +28,7 @@ constexpr std::array verbs{
     Verb{"scan", connleak::cli::scan, "the report (the default)"},
     Verb{"check", connleak::cli::check, "one line for cron and monitoring"},
     Verb{"sockets", connleak::cli::sockets, "the kernel's TCP sockets, as ss and netstat -o do"},
-    Verb{"what-if", connleak::cli::what_if, "which clients a Redis timeout would close"},
+    Verb{"what-if", connleak::cli::what_if, "which clients a server's timeout would close"},
     Verb{"verify", connleak::cli::verify,
          "proof of life: has the kernel probe what no table shows"},
     Verb{"reap", connleak::cli::reap, "removes ghosts"},

@@ -27,6 +27,7 @@ struct Options {
     std::string user;
     bool ask_password = false;
     std::string password_file;
+    std::string defaults_file;  // MySQL's option file in place of the usual ones
     std::chrono::milliseconds connect_timeout{3000};
     std::int64_t recent_s = 60;
     std::int64_t persistent_after_s = 60;

@@ -8,7 +8,7 @@ namespace connleak::cli {
 ReportOptions::ReportOptions(CLI::App& app) {
     app.add_option("TARGET", targets_, "Servers to look at (default: those found)")
         ->expected(0, -1);
-    app.add_option("--port", ports_, "Look at this port as well as 6379 (repeatable)")
+    app.add_option("--port", ports_, "Look at this port as well as 6379 and 3306 (repeatable)")
         ->type_name("N")
         ->allow_extra_args(false)
         ->check(CLI::Range(1, 65535));
@@ -23,12 +23,15 @@ ReportOptions::ReportOptions(CLI::App& app) {
                    "For each step of asking a server (3s); the whole takes at most 4 times it")
         ->type_name("TIME")
         ->check(duration_check());
-    app.add_option("--user", user_, "ACL user to log in as")->type_name("NAME");
+    app.add_option("--user", user_, "User to log in as (Redis's ACL, MySQL)")->type_name("NAME");
     auto* ask = app.add_flag("--askpass", ask_password_, "Ask for the password on the terminal")
                     ->disable_flag_override();  // else "--askpass=word" is echoed
     app.add_option("--pass-file", password_file_, "Read the password from FILE's first line")
         ->type_name("FILE")
         ->excludes(ask);
+    app.add_option("--defaults-file", defaults_file_,
+                   "MySQL's option file to read in place of the usual ones (~/.my.cnf)")
+        ->type_name("FILE");
     app.add_option("--peer-snapshot", peer_snapshots_,
                    "Another host's snapshot, a folder of them, or - (repeatable)")
         ->type_name("FILE")
@@ -41,6 +44,7 @@ std::optional<Stop> ReportOptions::fill(Options& options) const {
     options.user = user_;
     options.ask_password = ask_password_;
     options.password_file = password_file_;
+    options.defaults_file = defaults_file_;
     options.peer_snapshots = peer_snapshots_;
     options.recent_s = *parse_duration(recent_);
     options.persistent_after_s = *parse_duration(persistent_after_);

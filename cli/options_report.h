@@ -12,7 +12,7 @@
 namespace connleak::cli {
 
 // TARGET, --port, --recent, --persistent-after, --connect-timeout, --user, --askpass, --pass-file,
-// --peer-snapshot and those of TLS, as texts until fill().
+// --defaults-file, --peer-snapshot and those of TLS, as texts until fill().
 class ReportOptions {
   public:
     explicit ReportOptions(CLI::App& app);
@@ -29,6 +29,7 @@ class ReportOptions {
     std::string user_;
     bool ask_password_ = false;
     std::string password_file_;
+    std::string defaults_file_;
     std::vector<std::string> peer_snapshots_;
     TlsOptions tls_;
 };

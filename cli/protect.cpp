@@ -43,7 +43,8 @@ int protect(const Words& words) {
     if (const auto written = output->finish(); !written)
         return fail(nothing_reported, written.error());
     if (sample.servers.empty())
-        return fail(nothing_reported, "no Redis-compatible server in sight; name one as a TARGET");
+        return fail(nothing_reported,
+                    "no Redis-compatible server and no MySQL in sight; name one as a TARGET");
     const bool unset = std::ranges::any_of(
         acts.settings, [](const ServerSetting& each) { return each.outcome == Outcome::failed; });
     const int status = status_of(plan, acts.interrupted);

@@ -122,9 +122,9 @@ void protect_sockets(const Sample& sample, Plan& plan, std::optional<std::int64_
 void change_settings(Session& session, std::vector<ServerSetting>& settings) {
     for (ServerSetting& setting : settings) {
         if (!setting.planned) continue;
-        probes::RedisConversation* conversation = setting.server < session.conversations.size()
-                                                      ? session.conversations[setting.server].get()
-                                                      : nullptr;
+        probes::Conversation* conversation = setting.server < session.conversations.size()
+                                                 ? session.conversations[setting.server].get()
+                                                 : nullptr;
         setting.reason =
             conversation == nullptr
                 ? "the server was not asked"

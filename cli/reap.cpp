@@ -42,7 +42,8 @@ int reap(const Words& words) {
     if (const auto written = output->finish(); !written)
         return fail(nothing_reported, written.error());
     if (sample.servers.empty())
-        return fail(nothing_reported, "no Redis-compatible server in sight; name one as a TARGET");
+        return fail(nothing_reported,
+                    "no Redis-compatible server and no MySQL in sight; name one as a TARGET");
     return status_of(plan, acts.interrupted);
 }
 

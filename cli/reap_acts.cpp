@@ -61,7 +61,7 @@ std::vector<Action*> those(const std::vector<Action*>& actions, Holds holds) {
 
 }  // namespace
 
-probes::RedisConversation* Reaper::conversation(const Action& action) const {
+probes::Conversation* Reaper::conversation(const Action& action) const {
     const std::size_t server = action.connection->server;
     return server < session_.conversations.size() ? session_.conversations[server].get() : nullptr;
 }
@@ -109,7 +109,7 @@ void Reaper::batch(std::span<Action> actions) {
 void Reaper::look_at_rows(const Actions& actions) {
     if (actions.empty()) return;
     const auto ids = ids_of(actions);
-    probes::RedisConversation* server = conversation(*actions.front());
+    probes::Conversation* server = conversation(*actions.front());
     const auto rows = server != nullptr ? server->clients_by_id(ids) : std::nullopt;
     for (Action* action : actions) {
         const ServerClient& then = *action->connection->row;
@@ -124,7 +124,8 @@ void Reaper::look_at_rows(const Actions& actions) {
         const auto now = std::ranges::find(*rows, then.id, &ServerClient::id);
         if (now == rows->end())
             action->end(Outcome::skipped, std::string(told(Change::gone)));
-        else if (now->address != then.address)
+        else if (now->address != then.address || now->host_name != then.host_name ||
+                 now->host_port != then.host_port)
             action->end(Outcome::skipped, std::string(told(Change::replaced)));
     }
 }

@@ -37,7 +37,7 @@ class Reaper {
     void destroy(Action& action, const std::string& before = "");
     void await_ends();
     [[nodiscard]] std::set<const Action*> still_listed() const;
-    [[nodiscard]] probes::RedisConversation* conversation(const Action& action) const;
+    [[nodiscard]] probes::Conversation* conversation(const Action& action) const;
 
     Session& session_;
     MethodChoice choice_;

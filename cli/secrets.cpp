@@ -95,6 +95,11 @@ std::expected<std::string, std::string> ask() {
 }  // namespace
 
 std::expected<std::string, std::string> find_password(const Options& options) {
+    // libmariadb passes over a file that it cannot read.
+    if (!options.defaults_file.empty() && ::access(options.defaults_file.c_str(), R_OK) != 0)
+        return std::unexpected(fmt::format("--defaults-file {}: {}",
+                                           render::printable(options.defaults_file),
+                                           strerrordesc_np(errno)));
     if (options.ask_password) return ask();
     if (!options.password_file.empty()) return read_file(options.password_file);
     // Read once, before any thread is started.

@@ -24,6 +24,7 @@ Session::Session(const Options& options) : options_(options) {
     sample_.gaps = std::move(search.gaps);
     sample_.password_file = options.password_file;
     sample_.password_asked = options.ask_password;
+    sample_.defaults_file = options.defaults_file;
     sample_.tls_words = tls_words(options);
     sample_.can_tls = probes::why_no_tls().empty();
     for (const netlink::Netns& place : namespaces_) {

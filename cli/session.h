@@ -13,7 +13,7 @@
 #include "netlink/conntrack.h"
 #include "netlink/netns.h"
 #include "netlink/sock_diag.h"
-#include "probes/redis.h"
+#include "probes/conversation.h"
 
 namespace connleak::cli {
 
@@ -44,7 +44,7 @@ class Session {
     std::vector<Socket> dump(const netlink::SocketQuery& query);
 
     // By index of sample().servers; nullptr for a server that was not asked.
-    std::vector<std::unique_ptr<probes::RedisConversation>> conversations;
+    std::vector<std::unique_ptr<probes::Conversation>> conversations;
     std::shared_ptr<const probes::TlsContext> tls;  // nullptr where nobody is asked by TLS
     double redis_ms = 0;
     std::uint64_t sockets_read = 0;

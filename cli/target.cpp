@@ -11,8 +11,6 @@ namespace connleak::cli {
 
 namespace {
 
-constexpr std::uint16_t redis_port = 6379;
-
 std::optional<std::uint16_t> parse_port(std::string_view text) {
     std::uint16_t port = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
@@ -74,7 +72,9 @@ std::expected<Target, std::string> parse_target(std::string_view text) {
         return std::unexpected(fmt::format("TARGET '{}': {}", render::printable(text), why));
     };
     constexpr std::string_view forms =
-        "write host:port, :port, redis[s]://[user@]host:port, unix:/path or tcp://host:port";
+        "write host:port, :port, redis[s]://[user@]host:port, mysql://[user@]host[:port], "
+        "unix:/path "
+        "or tcp://host:port";
 
     if (take(rest, "unix:")) {
         if (rest.starts_with('@')) {
@@ -98,7 +98,8 @@ std::expected<Target, std::string> parse_target(std::string_view text) {
             std::string("TARGET: a password on the command line is visible to everybody; give it "
                         "in REDISCLI_AUTH, by --pass-file FILE or --askpass"));
     target.tls = take(rest, "rediss://");
-    const bool url = target.tls || take(rest, "redis://");
+    if (!target.tls && take(rest, "mysql://")) target.protocol = Protocol::mysql;
+    const bool url = target.tls || target.protocol == Protocol::mysql || take(rest, "redis://");
     if (!url && take(rest, "tcp://")) target.protocol = Protocol::tcp;
     const bool scheme = rest.size() != text.size();
     if (!scheme && text.find("://") != std::string_view::npos)
@@ -106,14 +107,16 @@ std::expected<Target, std::string> parse_target(std::string_view text) {
 
     if (const std::size_t at = rest.rfind('@'); at != std::string_view::npos) {
         const std::string_view user = rest.substr(0, at);
-        if (!url) return wrong("a user goes with redis://user@host:port or --user");
+        if (!url)
+            return wrong("a user goes with redis://user@host:port, mysql://user@host or --user");
         target.user = user;
         rest.remove_prefix(at + 1);
     }
     if (url) {
         if (const std::size_t slash = rest.find('/'); slash != std::string_view::npos) {
             const std::string_view database = rest.substr(slash + 1);
-            if (database.find_first_not_of("0123456789") != std::string_view::npos)
+            if (target.protocol != Protocol::mysql &&
+                database.find_first_not_of("0123456789") != std::string_view::npos)
                 return wrong("after the port comes nothing, or a database's number");
             rest = rest.substr(0, slash);
         }
@@ -125,12 +128,13 @@ std::expected<Target, std::string> parse_target(std::string_view text) {
         if (rest.ends_with(':')) return wrong("a port is missing after ':'");
         if (!url || place.host.empty())
             return wrong(scheme ? "a port is missing" : std::string(forms));
-        target.port = redis_port;
+        target.port = target.protocol == Protocol::mysql ? mysql_port : redis_port;
         return target;
     }
     const auto port = parse_port(place.port);
     if (!port) return wrong("a port is a number from 1 to 65535");
     target.port = *port;
+    if (!scheme) target.protocol = usual_protocol(*port);
     if (target.host == "*" || target.host == "0.0.0.0" || target.host == "::") target.host.clear();
     return target;
 }

@@ -8,7 +8,16 @@
 
 namespace connleak::cli {
 
-enum class Protocol : std::uint8_t { redis, tcp };
+enum class Protocol : std::uint8_t { redis, mysql, tcp };
+
+// Where servers listen by custom (IANA).
+inline constexpr std::uint16_t redis_port = 6379;
+inline constexpr std::uint16_t mysql_port = 3306;
+
+// What is spoken there, for all that is known.
+constexpr Protocol usual_protocol(std::uint16_t port) {
+    return port == mysql_port ? Protocol::mysql : Protocol::redis;
+}
 
 struct Target {
     std::string text;  // as written

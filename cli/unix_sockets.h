@@ -34,7 +34,7 @@ void find_left_ends(Session& session);
 
 // Where to connect to a server by one of its Unix sockets.
 struct UnixWay {
-    std::string address;               // for RedisConversation::ask_unix()
+    std::string address;               // for Conversation::ask_unix()
     std::shared_ptr<Descriptor> file;  // what `address` leads to; held as long as it is used
     std::string refusal;               // why there is no way
 };

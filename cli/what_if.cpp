@@ -32,7 +32,7 @@ int what_if(const Words& words) {
     if (answers.empty())
         return fail(nothing_reported,
                     sample.servers.empty()
-                        ? "no Redis-compatible server in sight; name one as a TARGET"
+                        ? "no Redis-compatible server and no MySQL in sight; name one as a TARGET"
                         : "no server told its clients: a timeout's effect is not known");
     return made;
 }

@@ -48,8 +48,10 @@ std::optional<Stop> add_timeouts(std::string_view list, std::vector<std::int64_t
 
 std::expected<WhatIfOptions, Stop> parse_what_if_options(const std::vector<std::string>& words) {
     WhatIfOptions options;
-    CLI::App app{"Which clients a Redis `timeout` would close, and which of them are alive.",
-                 "connleak what-if"};
+    CLI::App app{
+        "Which clients a Redis `timeout`, or a `wait_timeout` of MySQL, would close, and which of "
+        "them are alive.",
+        "connleak what-if"};
     app.footer(std::string(examples));
     app.formatter(help_formatter());
     app.set_help_flag("-h,--help", "Print this help");

@@ -32,8 +32,9 @@ Found near_limit(const Context& context) {
         result.remedy += "The limit in force is that of the descriptors, as below";
         return result;
     }
-    result.remedy += "Raising maxclients needs as many descriptors and harms nobody:";
-    result.command = context.commands.client("CONFIG SET maxclients " + std::to_string(*limit * 2));
+    const std::string setting = context.commands.limit_setting();
+    result.remedy += "Raising " + setting + " needs as many descriptors and harms nobody:";
+    result.command = context.commands.set(setting, static_cast<std::int64_t>(*limit * 2));
     return result;
 }
 
@@ -47,7 +48,9 @@ Found rejected(const Context& context) {
         result.summary +=
             " " + phrase::duration(static_cast<std::int64_t>(*context.server.answer.uptime_s)) +
             " ago";
-    result.remedy = "Clients met maxclients. The counter starts anew with CONFIG RESETSTAT";
+    result.remedy = "Clients met " + context.commands.limit_setting() +
+                    ". The counter starts anew with " +
+                    (is_mysql(context.server.kind) ? "FLUSH STATUS" : "CONFIG RESETSTAT");
     return result;
 }
 
@@ -56,8 +59,8 @@ Found descriptors(const Context& context) {
     const auto descriptors = context.server.fd_limit;
     if (!limit || !descriptors || *descriptors >= *limit + 32) return std::nullopt;
     Finding result = finding(context, "fd-limit-below-maxclients", Severity::warning, *descriptors);
-    result.summary = "maxclients is " + number(*limit) + ", but " + number(*descriptors) +
-                     " descriptors suffice for " +
+    result.summary = context.commands.limit_setting() + " is " + number(*limit) + ", but " +
+                     number(*descriptors) + " descriptors suffice for " +
                      number(client_limit(context.server).value_or(0)) + " clients";
     result.remedy =
         "Raise LimitNOFILE of its unit for the next start, and the limit of the running process, "
@@ -107,9 +110,13 @@ Found duplicates(const Context& context) {
                      " persistent connections per worker (" + count(worst->workers, "worker") +
                      ", " + count(worst->connections, "connection") + ")";
     result.remedy =
-        "Two pconnect() calls with different host, port, timeout or persistent_id make two "
-        "connections. Make the calls alike, then reload the pool: old workers end after their "
-        "request and take theirs with them";
+        std::string(is_mysql(context.server.kind)
+                        ? "Two persistent connections with different host, port, user, database or "
+                          "options (PDO's DSN and attributes, mysqli's p:) are two connections. "
+                        : "Two pconnect() calls with different host, port, timeout or "
+                          "persistent_id make two connections. ") +
+        "Make the calls alike, then reload the pool: old workers end after their request and take "
+        "theirs with them";
     return result;
 }
 
@@ -133,11 +140,11 @@ Found capacity(const Context& context) {
     result.summary = "full PHP-FPM pools would hold " + count(projected, "connection") +
                      (others > 0 ? ", with the others " + number(projected + others) : "") +
                      ": more than the limit of " + number(*limit);
-    result.remedy =
-        "Lower pm.max_children or the connections per worker, or raise maxclients, which needs as "
-        "many descriptors and harms nobody:";
-    result.command = context.commands.client("CONFIG SET maxclients " +
-                                             std::to_string((projected + others) * 5 / 4));
+    result.remedy = "Lower pm.max_children or the connections per worker, or raise " +
+                    context.commands.limit_setting() +
+                    ", which needs as many descriptors and harms nobody:";
+    result.command = context.commands.set(context.commands.limit_setting(),
+                                          static_cast<std::int64_t>((projected + others) * 5 / 4));
     return result;
 }
 

@@ -84,6 +84,7 @@ std::string Commands::tls_words() const {
 
 std::string Commands::client(const std::string& words) const {
     if (server_.path_elsewhere) return "";
+    if (is_mysql(server_.kind)) return mysql_client(words);
     std::string command = server_.kind == ServerKind::valkey ? "valkey-cli" : "redis-cli";
     if (!server_.path.empty()) {
         command += " -s " + quoted(server_.path);
@@ -101,12 +102,51 @@ std::string Commands::client(const std::string& words) const {
     return inside(command);
 }
 
+std::string Commands::mysql_client(const std::string& sql) const {
+    std::string command = server_.kind == ServerKind::mariadb ? "mariadb" : "mysql";
+    // It reads this file or the usual ones, and none with a password alone; -p makes it ask.
+    if (!sample_.defaults_file.empty())
+        command += " --defaults-file=" + quoted(sample_.defaults_file);
+    if (!server_.user.empty()) command += " -u " + quoted(server_.user);
+    if (sample_.password_asked || !sample_.password_file.empty()) command += " -p";
+    const bool by_socket =
+        server_.answer.asked && !server_.answer.own_connection && !server_.unix_listening.empty();
+    const std::string socket = !server_.path.empty() ? server_.path
+                               : by_socket           ? server_.unix_listening.front().path
+                                                     : "";
+    const Address& address = server_.endpoint.address;
+    if (!socket.empty())
+        command += " -S " + quoted(socket);
+    else
+        command += " -h " + (address.is_unspecified() ? "127.0.0.1" : address.text()) + " -P " +
+                   std::to_string(server_.endpoint.port);
+    if (!sql.empty()) command += " -e " + quoted(sql);
+    return inside(command);
+}
+
+std::string Commands::set(const std::string& setting, std::int64_t value) const {
+    const std::string number = std::to_string(value);
+    return client(is_mysql(server_.kind) ? "SET GLOBAL " + setting + " = " + number
+                                         : "CONFIG SET " + setting + ' ' + number);
+}
+
+std::string Commands::limit_setting() const {
+    return is_mysql(server_.kind) ? "max_connections" : "maxclients";
+}
+
+std::string Commands::timeout_setting() const {
+    return is_mysql(server_.kind) ? "wait_timeout" : "timeout";
+}
+
 std::string Commands::connleak(const std::string& verb, const std::string& words) const {
     std::string command = "connleak " + verb + ' ' + quoted(target_text(server_));
     if (!server_.user.empty()) command += " --user " + quoted(server_.user);
     if (server_.answer.asked && !sample_.password_file.empty())
         command += " --pass-file " + quoted(sample_.password_file);
     if (server_.answer.asked && sample_.password_asked) command += " --askpass";
+    if (is_mysql(server_.kind) && !sample_.defaults_file.empty())
+        command += " --defaults-file " + quoted(sample_.defaults_file);
+    if (server_.tls && is_mysql(server_.kind)) command += " --tls";
     if (server_.tls) command += tls_words();
     for (const std::string& file : sample_.snapshot_files)
         command += " --peer-snapshot " + quoted(file);

@@ -96,15 +96,21 @@ Found refuses(const Context& context) {
     for (const Connection& connection : context.report.connections)
         if (connection.server == context.index && connection.server_socket != nullptr) ++held;
     Finding result = finding(context, "server-refuses-clients", Severity::critical, held);
-    result.summary = "the server refuses new clients: max number of clients reached";
+    const bool mysql = is_mysql(context.server.kind);
+    result.summary = std::string("the server refuses new clients: ") +
+                     (mysql ? "too many connections" : "max number of clients reached");
     if (held > 0) result.summary += ", its kernel holds " + count(held, "connection");
     result.remedy =
         context.verdicts(Verdict::ghost) > 0
             ? "Free the ghosts first, as below: no login is possible until then. "
             : "No login is possible until a client goes: see below who holds the most. ";
     result.remedy +=
-        "maxclients can be raised only from a connection that is already open (CONFIG SET), or in "
-        "the configuration at the next start";
+        mysql
+            ? "max_connections can be raised from a connection that is already open (SET GLOBAL), "
+              "by a user with CONNECTION ADMIN (or SUPER), for whom one more is kept free, or "
+              "through extra_port (admin_port) where the server has it"
+            : "maxclients can be raised only from a connection that is already open (CONFIG "
+              "SET), or in the configuration at the next start";
     return result;
 }
 
@@ -190,7 +196,7 @@ Found keepalive_off(const Context& context) {
         result.remedy =
             "The setting reaches new connections only. connleak protect turns keepalive on for "
             "these: the kernel then removes the dead by itself, and only the dead";
-    } else if (!context.speaks_redis()) {
+    } else if (!is_redis(context.server.kind)) {
         result.remedy =
             "A peer that vanishes now stays for ever. connleak protect turns keepalive on for "
             "these connections, SO_KEEPALIVE in the server's configuration for new ones; neither "
@@ -211,8 +217,8 @@ Found keepalive_off(const Context& context) {
         add_command(result, context.commands.connleak("verify"));
     }
     add_command(result, context.commands.connleak("protect", "--yes"));
-    if (context.speaks_redis() && setting.value_or(0) == 0) {
-        add_command(result, context.commands.client("CONFIG SET tcp-keepalive 300"));
+    if (is_redis(context.server.kind) && setting.value_or(0) == 0) {
+        add_command(result, context.commands.set("tcp-keepalive", 300));
         add_command(result, context.commands.client("CONFIG REWRITE"));
         result.remedy +=
             ". Leave `timeout` for last: it also closes living clients that pause (connleak "
@@ -294,6 +300,7 @@ std::string target_text(const Server& server) {
         anywhere ? ':' + std::to_string(server.endpoint.port) : server.endpoint.text();
     if (!server.path.empty()) return "unix:" + server.path;
     if (server.kind == ServerKind::tcp) return "tcp://" + place;
+    if (is_mysql(server.kind)) return "mysql://" + place;
     if (!server.tls) return place;
     // Its certificate is for the name.
     return "rediss://" + (server.host_name.empty()

@@ -5,6 +5,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "diagnosis/named_rows.h"
 #include "diagnosis/unix_join.h"
 
 namespace connleak {
@@ -264,18 +265,25 @@ class Joiner {
 
         std::unordered_map<Tuple, std::size_t> by_tuple;
         std::unordered_multimap<Endpoint, std::size_t> by_client;
+        std::unordered_multimap<std::uint16_t, std::size_t> by_port;
         std::unordered_map<std::int32_t, std::size_t> by_fd;
         for (std::size_t at = 0; at < drafts_.size(); ++at) {
             const Connection& connection = drafts_[at].connection;
             if (connection.server != index) continue;
             by_tuple.emplace(Tuple{connection.server_end, connection.client_end}, at);
             by_client.emplace(connection.client_end, at);
+            by_port.emplace(connection.client_end.port, at);
             if (connection.server_socket == nullptr || !server.pid) continue;
             const auto owners = sample_.processes.owners.find(connection.server_socket->inode);
             if (owners == sample_.processes.owners.end()) continue;
             for (const Owner& owner : owners->second)
                 if (owner.pid == *server.pid) by_fd.emplace(owner.fd, at);
         }
+
+        std::unordered_multiset<std::uint16_t> told_ports;
+        for (const ServerClient& row : answer.clients)
+            if (row.address || row.host_port)
+                told_ports.insert(row.address ? row.address->port : *row.host_port);
 
         const auto find = [&](const ServerClient& row) -> std::optional<std::size_t> {
             if (row.address && row.local_address) {
@@ -293,12 +301,20 @@ class Joiner {
                     return held->second;
                 return std::nullopt;
             }
-            if (row.fd) {
-                const auto found = by_fd.find(*row.fd);
-                if (found != by_fd.end()) return found->second;
-            }
-            return std::nullopt;
+            const auto held = row.fd ? by_fd.find(*row.fd) : by_fd.end();
+            if (!row.host_port)
+                return held == by_fd.end() ? std::nullopt : std::optional(held->second);
+            // A name in place of the address. The thread may serve another client by now, so that
+            // the port has to fit, which tells the connection also where only one has it, in the
+            // list, too: another's socket may have come since the sockets were read.
+            if (held != by_fd.end() &&
+                drafts_[held->second].connection.client_end.port == *row.host_port)
+                return held->second;
+            if (by_port.count(*row.host_port) != 1 || told_ports.count(*row.host_port) != 1)
+                return std::nullopt;
+            return by_port.find(*row.host_port)->second;
         };
+        NamedRows unplaced;
 
         for (const ServerClient& row : answer.clients) {
             // A master's row is the replica's own connection to it, not a client of this server.
@@ -311,6 +327,8 @@ class Joiner {
                 drafts_[*at].facts.listed = true;
             } else if (row.address) {
                 add_row(index, row);
+            } else {
+                unplaced.add(row);
             }
         }
         if (!answer.clients_complete) return;
@@ -318,6 +336,7 @@ class Joiner {
         const bool same_process = untranslated(server);
         for (Draft& each : drafts_) {
             if (each.connection.server != index || each.facts.listed) continue;
+            if (unplaced.may_be(each.connection.client_end)) continue;
             if (each.connection.server_socket == nullptr || same_process) each.facts.listed = false;
         }
     }

@@ -37,6 +37,11 @@ constexpr std::uint32_t of_owners = bit(suspects) | bit(per_process_max) | bit(g
 // The server's own list of clients speaks for hosts out of sight.
 constexpr std::uint32_t of_client_list = bit(ghosts) | bit(suspects) | bit(orphans);
 
+// What a server did not tell.
+bool of_conversation(const Gap& gap) {
+    return gap.source == "redis" || gap.source == "mysql";
+}
+
 std::uint32_t hidden_by(const Gap& gap) {
     if (gap.source == "netlink" || gap.source == "netns") return of_sockets;
     if (gap.source == "conntrack" || gap.source == "snapshot") return bit(ghosts) | bit(orphans);
@@ -44,7 +49,7 @@ std::uint32_t hidden_by(const Gap& gap) {
     if (gap.source == "proc")
         return gap.scope.starts_with('/') && gap.scope != "/proc" ? 0 : of_owners;
     // What a server did not tell is judged by what its answer lacks.
-    return gap.source == "redis" ? 0 : of_sockets | bit(clients_used_percent);
+    return of_conversation(gap) ? 0 : of_sockets | bit(clients_used_percent);
 }
 
 std::uint32_t hidden_by(const Server& server) {
@@ -67,7 +72,7 @@ void add_gaps(const Sample& sample, std::vector<Blind>& result) {
     std::map<Reason, std::vector<const Gap*>> alike;
     std::vector<Reason> order;
     for (const Gap& gap : sample.gaps) {
-        if (gap.source == "redis") continue;
+        if (of_conversation(gap)) continue;
         const Reason reason{gap.source, gap.error, gap.effect, hidden_by(gap)};
         auto& places = alike[reason];
         if (places.empty()) order.push_back(reason);
@@ -89,7 +94,7 @@ std::vector<Blind> blind_spots(const Sample& sample) {
         const std::string scope = server.path.empty() ? server.endpoint.text() : server.path;
         bool told = false;
         for (const Gap& gap : sample.gaps) {
-            if (gap.source != "redis" || gap.scope != scope) continue;
+            if (!of_conversation(gap) || gap.scope != scope) continue;
             result.push_back({sentence(gap), told ? 0 : hidden});
             told = true;
         }
@@ -110,7 +115,7 @@ std::vector<Blind> blind_spots(const Sample& sample) {
         const bool listed = std::ranges::any_of(sample.servers, [&](const Server& server) {
             return gap.scope == (server.path.empty() ? server.endpoint.text() : server.path);
         });
-        if (gap.source == "redis" && !listed)
+        if (of_conversation(gap) && !listed)
             result.push_back({sentence(gap), of_client_list | bit(clients_used_percent)});
     }
     return result;

@@ -181,6 +181,7 @@ std::vector<ServerSetting> settings_to_change(const Sample& sample,
     for (std::size_t at = 0; at < sample.servers.size(); ++at) {
         const Server& server = sample.servers[at];
         const bool by_path_alone = server.listening.empty() && !server.path.empty();
+        // MySQL turns keepalive on for every client by itself.
         if (server.answer.tcp_keepalive_s != 0U || by_path_alone) continue;
         settings.push_back({at, keepalive_s(server, chosen), planned, {}, ""});
     }

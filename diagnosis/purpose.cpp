@@ -37,12 +37,16 @@ bool is_sentinel(const Process& process) {
 }
 
 bool is_server(const Process& process) {
-    constexpr std::array<std::string_view, 4> programs{"redis-server", "valkey-server",
-                                                       "keydb-server", "dragonfly"};
+    constexpr std::array<std::string_view, 6> programs{
+        "redis-server", "valkey-server", "keydb-server", "dragonfly", "mysqld", "mariadbd"};
     return std::ranges::find(programs, process.comm) != programs.end();
 }
 
 }  // namespace
+
+bool is_binlog_dump(std::string_view command) {
+    return command.starts_with("Binlog Dump");
+}
 
 std::string_view word(Purpose purpose) {
     switch (purpose) {
@@ -87,6 +91,9 @@ std::string_view word(ServerRole role) {
 Purpose purpose_of(const Sample& sample, const Connection& connection) {
     if (sample.servers[connection.server].kind == ServerKind::tcp) return Purpose::client;
     const Process* process = client_process(sample, connection);
+    if (const ServerClient* row = connection.row;
+        row != nullptr && is_mysql(sample.servers[connection.server].kind))
+        return is_binlog_dump(row->command) ? Purpose::replication : Purpose::client;
     // Dragonfly's rows have no flags.
     if (const ServerClient* row = connection.row; row != nullptr && !row->flags.empty()) {
         if (row->flags.contains('S')) return Purpose::replication;

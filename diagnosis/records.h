@@ -20,7 +20,7 @@ namespace connleak {
 
 // Something that the program could not see. It is part of the result and reaches every output.
 struct Gap {
-    std::string source;  // "proc", "netlink", "redis", "netns", "conntrack" or "snapshot"
+    std::string source;  // "proc", "netlink", "redis", "mysql", "netns", "conntrack" or "snapshot"
     std::string scope;   // what it is about: "pid 312", "10.0.0.1:6379"
     std::string error;   // the errno's name, or the server's own words
     std::string effect;  // what the report lacks because of it, for a person
@@ -139,22 +139,31 @@ struct Processes {
 
 // ---------------------------------------------------------------- servers
 
-// One row of Redis's CLIENT LIST. A field that this version of the server does not send is absent.
-// Sizes in bytes. Texts are raw bytes from the network.
+// One row of Redis's CLIENT LIST, or of MySQL's process list. A field that this version of the
+// server does not send is absent. Sizes in bytes. Texts are raw bytes from the network.
 struct ServerClient {
-    std::uint64_t id = 0;                   // 0 before 2.8.12
+    std::uint64_t id = 0;                   // 0 before Redis 2.8.12
     std::optional<Endpoint> address;        // absent for a unix socket, and for "?:0"
     std::optional<Endpoint> local_address;  // laddr, since 6.2
     std::string path;                       // of a unix socket
+    // MySQL: what it calls the client's address where it resolves names (then `address` is absent),
+    // and the client's port.
+    std::string host_name;
+    std::optional<std::uint16_t> host_port;
+    bool by_unix_socket = false;            // MySQL, which does not tell the path
+    std::optional<std::int32_t> thread_id;  // of the server's thread, in its own pid namespace
     std::string name;
     std::string flags;
     std::string user;
-    std::string command;
+    std::string command;   // MySQL: "Sleep", "Query"
+    std::string database;  // MySQL
+    std::string state;     // MySQL: what it does about the command
     std::string library_name;
     std::string library_version;
     std::optional<std::int32_t> fd;  // -1 for a client without a descriptor
+    // MySQL: at least; a connection is as old as those that came after it.
     std::optional<std::int64_t> age_s;
-    std::optional<std::int64_t> idle_s;
+    std::optional<std::int64_t> idle_s;  // since the last command came
     std::optional<std::int64_t> db;
     std::optional<std::int64_t> subscriptions;          // sub
     std::optional<std::int64_t> pattern_subscriptions;  // psub
@@ -164,16 +173,25 @@ struct ServerClient {
 };
 
 // Which program answers (or would answer) on the port.
-enum class ServerKind : std::uint8_t { tcp, redis, valkey, keydb, dragonfly };
+enum class ServerKind : std::uint8_t { tcp, redis, valkey, keydb, dragonfly, mysql, mariadb };
+
+constexpr bool is_mysql(ServerKind kind) {
+    return kind == ServerKind::mysql || kind == ServerKind::mariadb;
+}
+constexpr bool is_redis(ServerKind kind) {
+    return kind != ServerKind::tcp && !is_mysql(kind);
+}
 
 // What a server said of itself. Every fact can be missing: the rest of the report goes on without
 // it.
 struct ServerAnswer {
     bool asked = false;
     bool reachable = false;         // a conversation took place, even one that ended in NOAUTH
-    bool refused_at_limit = false;  // "-ERR max number of clients reached"
+    bool refused_at_limit = false;  // "max number of clients reached", "Too many connections"
+    bool login_denied = false;      // it talks, but not with who we are
     std::string error;              // what went wrong first, one line; "" for nothing
     std::optional<bool> tls;        // whether the port speaks TLS, where that was seen
+    bool clients_complete = false;  // the client list was read to its end, and is that of all
     bool counts_disagree = false;   // connected_clients and listed_clients, beyond churn
     ServerKind kind = ServerKind::redis;
     std::string version;
@@ -189,10 +207,14 @@ struct ServerAnswer {
     std::optional<std::uint64_t> total_connections_received;
     std::optional<std::uint64_t> uptime_s;
     std::optional<std::uint64_t> tcp_keepalive_s;  // CONFIG tcp-keepalive
-    std::optional<std::uint64_t> timeout_s;        // CONFIG timeout
+    std::optional<std::uint64_t> timeout_s;        // CONFIG timeout; MySQL: wait_timeout
+    // MySQL's own.
+    std::optional<std::uint64_t> interactive_timeout_s;
+    std::optional<std::uint64_t> max_used_connections;
+    std::optional<std::uint64_t> aborted_clients;
+    std::optional<std::uint64_t> aborted_connects;
     std::vector<ServerClient> clients;
-    bool clients_complete = false;  // CLIENT LIST was read to its end
-    double client_list_ms = 0;      // what it took, for the server and for us
+    double client_list_ms = 0;  // what it took, for the server and for us
     std::uint64_t client_list_bytes = 0;
     double asking_ms = 0;  // the whole conversation
     // The program's own connection, to be left out of lists, and to tell whether addresses are
@@ -274,6 +296,7 @@ struct Sample {
     // Where this run had its password from, for the commands that it tells: never the password.
     std::string password_file;
     bool password_asked = false;
+    std::string defaults_file;  // MySQL's option file that it was given; "" for the usual ones
     std::vector<std::string> tls_words;  // the options of TLS, in the same way; never a key
     bool can_tls = false;                // this build has TLS
     std::int64_t asked_at_ms = 0;  // since the epoch: when the servers told their clients' ages

@@ -24,7 +24,6 @@ struct Context {
     [[nodiscard]] std::uint64_t verdicts(Verdict verdict) const {
         return report.counts[index].verdict[static_cast<std::size_t>(verdict)];
     }
-    [[nodiscard]] bool speaks_redis() const { return server.kind != ServerKind::tcp; }
 };
 
 inline Finding finding(const Context& context, std::string code, Severity severity,

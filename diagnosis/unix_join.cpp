@@ -162,6 +162,7 @@ class UnixJoiner {
                 by_fd.emplace(fd, at);
         }
         std::uint64_t alone = 0;
+        bool unplaced = false;
         for (const ServerClient& row : answer.clients) {
             if (!by_unix_socket(row)) continue;
             const auto held = row.fd ? by_fd.find(*row.fd) : by_fd.end();
@@ -173,6 +174,12 @@ class UnixJoiner {
                 draft.row_unsure = !side_.earlier.contains(draft.accepted->socket.inode);
                 continue;
             }
+            // One of the sockets that are in sight has it, and nothing tells which: what a thread
+            // waits at need not be its client's socket.
+            if (row.by_unix_socket && !by_fd.empty()) {
+                unplaced = true;
+                continue;
+            }
             UnixDraft draft;
             draft.server = index;
             draft.row = &row;
@@ -181,7 +188,7 @@ class UnixJoiner {
             ++alone;
         }
         leave_to_rows(index, alone);
-        if (!answer.clients_complete || !of_holder) return;
+        if (!answer.clients_complete || !of_holder || unplaced) return;
         for (const auto& [fd, at] : by_fd)
             if (drafts_[at].row == nullptr) drafts_[at].listed = false;
     }
@@ -307,7 +314,7 @@ std::vector<std::int32_t> descriptors_of(const Sample& sample, const UnixDraft& 
 }
 
 bool by_unix_socket(const ServerClient& row) {
-    return !row.path.empty() || row.flags.find('U') != std::string::npos;
+    return row.by_unix_socket || !row.path.empty() || row.flags.find('U') != std::string::npos;
 }
 
 std::vector<Connection> join_unix(const Sample& sample, const Policy& policy, Witness& witness,

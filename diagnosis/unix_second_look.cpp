@@ -91,9 +91,10 @@ void UnixSecondLook::look_at_client(UnixDraft& draft) {
 void UnixSecondLook::look_at_row(UnixDraft& draft) {
     const auto* rows = rows_again(draft.server);
     // An id is never used again, so that a client that has it still has kept its descriptor.
-    const bool still = rows != nullptr && std::ranges::any_of(*rows, [&](const ServerClient& row) {
-                           return row.id == draft.row->id && row.fd == draft.row->fd;
-                       });
+    const bool still =
+        rows != nullptr && std::ranges::any_of(*rows, [&](const ServerClient& row) {
+            return row.id == draft.row->id && (row.by_unix_socket || row.fd == draft.row->fd);
+        });
     if (still) return;
     if (draft.accepted == nullptr) {
         draft.gone = rows != nullptr;
@@ -106,6 +107,11 @@ void UnixSecondLook::look_at_row(UnixDraft& draft) {
 void UnixSecondLook::look_at_listing(UnixDraft& draft) {
     const auto* rows = rows_again(draft.server);
     if (rows == nullptr) {
+        draft.listed.reset();
+        return;
+    }
+    // MySQL's list does not tell the descriptors.
+    if (std::ranges::any_of(*rows, &ServerClient::by_unix_socket)) {
         draft.listed.reset();
         return;
     }

@@ -5,6 +5,8 @@
 #include <numeric>
 #include <utility>
 
+#include "diagnosis/purpose.h"
+
 namespace connleak {
 
 namespace {
@@ -82,8 +84,16 @@ std::string_view word(Exempt why) {
             return "blocked";
         case Exempt::subscriber:
             return "subscriber";
+        case Exempt::busy:
+            return "busy";
     }
     return "";
+}
+
+std::optional<Exempt> exempt_from_wait_timeout(const ServerClient& client) {
+    if (is_binlog_dump(client.command)) return Exempt::replica;
+    if (client.command != "Sleep") return Exempt::busy;
+    return std::nullopt;
 }
 
 std::optional<Exempt> exempt_from_timeout(const ServerClient& client) {
@@ -107,9 +117,12 @@ std::vector<WhatIf> what_if(const Sample& sample, const Report& report,
     std::vector<std::vector<Client>> clients(sample.servers.size());
     for (const Connection& connection : report.connections) {
         if (connection.row == nullptr || !connection.row->idle_s) continue;
+        const auto exempt = is_mysql(sample.servers[connection.server].kind)
+                                ? exempt_from_wait_timeout
+                                : exempt_from_timeout;
         clients[connection.server].push_back({&connection,
                                               std::max<std::int64_t>(*connection.row->idle_s, 0),
-                                              exempt_from_timeout(*connection.row)});
+                                              exempt(*connection.row)});
     }
     std::vector<WhatIf> answers;
     for (std::size_t at = 0; at < sample.servers.size(); ++at) {

@@ -14,13 +14,15 @@
 
 namespace connleak {
 
-// Why Redis does not time a client out.
-enum class Exempt : std::uint8_t { replica, master, monitor, blocked, subscriber };
-inline constexpr std::size_t exempt_count = 5;
+// Why the server does not time a client out. `busy` is MySQL's: a command is under way.
+enum class Exempt : std::uint8_t { replica, master, monitor, blocked, subscriber, busy };
+inline constexpr std::size_t exempt_count = 6;
 std::string_view word(Exempt why);
 
 // std::nullopt: `timeout` applies to it.
 std::optional<Exempt> exempt_from_timeout(const ServerClient& client);
+// The same of MySQL's wait_timeout, which counts while no command is under way.
+std::optional<Exempt> exempt_from_wait_timeout(const ServerClient& client);
 
 using VerdictCounts = std::array<std::uint64_t, verdict_count>;
 

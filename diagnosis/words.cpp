@@ -208,6 +208,10 @@ std::string_view word(ServerKind kind) {
             return "valkey";
         case ServerKind::keydb:
             return "keydb";
+        case ServerKind::mysql:
+            return "mysql";
+        case ServerKind::mariadb:
+            return "mariadb";
         case ServerKind::dragonfly:
             return "dragonfly";
     }

@@ -1,5 +1,7 @@
 #include "probes/redis.h"
 
+#include <fcntl.h>
+
 #include <chrono>
 #include <exception>
 #include <utility>
@@ -8,6 +10,7 @@
 #include "probes/redis_impl.h"
 #include "probes/redis_interview.h"
 #include "probes/redis_refusals.h"
+#include "system/descriptor.h"
 
 namespace connleak::probes {
 
@@ -24,20 +27,41 @@ ServerAnswer RedisConversation::Impl::converse() {
         if (answer.error.empty()) answer.error = problem.what();
         answer.gaps.push_back({"redis", scope, problem.what(), lacks_everything});
     }
+    run_id = answer.run_id;
     answer.asking_ms = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
     return answer;
 }
 
-RedisConversation::RedisConversation(std::string scope, Credentials credentials, RedisLimits limits,
+RedisConversation::RedisConversation(std::string scope, Credentials credentials, Limits limits,
                                      TlsUse tls)
     : impl_(std::make_unique<Impl>(std::move(scope), credentials, limits)) {
     impl_->tls = std::move(tls);
     wipe(credentials.password);
 }
 
-RedisConversation::RedisConversation(RedisConversation&&) noexcept = default;
-RedisConversation& RedisConversation::operator=(RedisConversation&&) noexcept = default;
 RedisConversation::~RedisConversation() = default;
+
+ServerAnswer RedisConversation::ask(const Endpoint& server, const RunInside& inside) {
+    return ask(server, open_inside(inside));
+}
+
+// The conversation owns its socket and keeps the way to it; a second descriptor of it tells who is
+// at the other end.
+ServerAnswer RedisConversation::ask_unix(const std::string& path, const RunInside& inside) {
+    const auto second = std::make_shared<Descriptor>();
+    ServerAnswer answer = ask_unix(path, [open = open_inside(inside), second](int family) {
+        const int descriptor = open(family);
+        if (descriptor >= 0) *second = Descriptor(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0));
+        return descriptor;
+    });
+    if (*second) impl_->peer_pid = peer_of(second->get());
+    *second = Descriptor();
+    return answer;
+}
+
+std::optional<std::int32_t> RedisConversation::peer_pid() const {
+    return impl_->peer_pid;
+}
 
 ServerAnswer RedisConversation::ask(const Endpoint& server, const OpenSocket& open_socket) {
     impl_->server = server;
@@ -71,6 +95,10 @@ std::optional<std::vector<ServerClient>> RedisConversation::clients_again() {
         impl_->connection.reset();
         return std::nullopt;
     }
+}
+
+bool RedisConversation::same_server_again() {
+    return !impl_->run_id.empty() && run_id_again() == impl_->run_id;
 }
 
 std::string RedisConversation::run_id_again() {

@@ -9,6 +9,8 @@ namespace connleak::probes {
 struct RedisConversation::Impl : RedisSession {
     using RedisSession::RedisSession;
     ServerAnswer converse();
+    std::optional<std::int32_t> peer_pid;
+    std::string run_id;  // that the server told
 };
 
 }  // namespace connleak::probes

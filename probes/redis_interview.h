@@ -7,9 +7,6 @@
 
 namespace connleak::probes {
 
-constexpr const char* lacks_everything =
-    "all that the server itself knows: its client list and its settings";
-
 // Connects, logs in and asks; fills `answer`. Within a RedisSession::Turn.
 void interview(RedisSession& session, ServerAnswer& answer);
 

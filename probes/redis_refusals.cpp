@@ -27,20 +27,6 @@ void hide(std::string& text, std::string_view password) {
         text.replace(at, password.size(), hidden);
 }
 
-// The server's own words. Since Redis 5 the answer to an unknown command repeats its arguments,
-// which for a renamed AUTH is the password.
-std::string server_line(std::string_view text, std::string_view password) {
-    text = text.substr(0, text.find_first_of("\r\n"));
-    text = text.substr(0, text.find(", with args beginning with"));
-    std::string line(text);
-    hide(line, password);
-    if (line.size() > longest_line) line.resize(longest_line);
-    std::replace_if(
-        line.begin(), line.end(),
-        [](char letter) { return (letter >= 0 && letter < ' ') || letter == '\x7f'; }, '?');
-    return line;
-}
-
 // "NOPERM" of "NOPERM this user has no permissions …"; "" when the line does not begin with a code,
 // or only with the general one.
 std::string_view code_of(std::string_view line) {
@@ -76,6 +62,20 @@ Trouble system_trouble(int number) {
 }
 
 }  // namespace
+
+// The server's own words. Since Redis 5 the answer to an unknown command repeats its arguments,
+// which for a renamed AUTH is the password.
+std::string server_line(std::string_view text, std::string_view password) {
+    text = text.substr(0, text.find_first_of("\r\n"));
+    text = text.substr(0, text.find(", with args beginning with"));
+    std::string line(text);
+    hide(line, password);
+    if (line.size() > longest_line) line.resize(longest_line);
+    std::replace_if(
+        line.begin(), line.end(),
+        [](char letter) { return (letter >= 0 && letter < ' ') || letter == '\x7f'; }, '?');
+    return line;
+}
 
 Refusal classify(std::string_view error_reply) {
     const auto begins = [&](std::string_view text) { return error_reply.starts_with(text); };

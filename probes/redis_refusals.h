@@ -28,7 +28,8 @@ struct Trouble {
     std::string line;  // for ServerAnswer::error
 };
 
-// `password` is taken out of what is quoted; "" for none.
+// The server's own words in one line. `password` is taken out; "" for none.
+std::string server_line(std::string_view text, std::string_view password);
 Trouble trouble_of_reply(std::string_view error_reply, std::string_view password);
 
 struct FailureContext {

@@ -8,7 +8,7 @@
 
 namespace connleak::probes {
 
-RedisSession::RedisSession(std::string scope_, const Credentials& credentials_, RedisLimits limits_)
+RedisSession::RedisSession(std::string scope_, const Credentials& credentials_, Limits limits_)
     : scope(std::move(scope_)), credentials(credentials_), limits(limits_) {}
 
 RedisSession::~RedisSession() {

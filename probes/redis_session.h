@@ -28,7 +28,7 @@ struct RedisSession {
 
     std::string scope;
     Credentials credentials;
-    RedisLimits limits;
+    Limits limits;
     OpenSocket open_socket;
     Endpoint server;
     std::string path;  // instead of `server`, for a unix socket
@@ -43,7 +43,7 @@ struct RedisSession {
     std::optional<std::uint64_t> own_id;
     std::optional<Endpoint> own_address;
 
-    RedisSession(std::string scope_, const Credentials& credentials_, RedisLimits limits_);
+    RedisSession(std::string scope_, const Credentials& credentials_, Limits limits_);
     RedisSession(const RedisSession&) = delete;
     RedisSession& operator=(const RedisSession&) = delete;
     ~RedisSession();  // wipes the password

@@ -15,6 +15,8 @@
 #include <thread>
 #include <vector>
 
+#include "probes/conversation.h"
+
 namespace connleak::probes {
 
 namespace {
@@ -54,24 +56,6 @@ int connect_socket(int descriptor, const sockaddr* address, socklen_t size, Dead
         std::this_thread::sleep_for(backlog_pause);
     }
     return 0;
-}
-
-std::optional<Endpoint> endpoint_of(const sockaddr_storage& address) {
-    if (address.ss_family == AF_INET) {
-        sockaddr_in v4{};
-        std::memcpy(&v4, &address, sizeof v4);
-        std::array<std::uint8_t, 4> bytes{};
-        std::memcpy(bytes.data(), &v4.sin_addr, bytes.size());
-        return Endpoint{Address::from_bytes(bytes), ntohs(v4.sin_port)};
-    }
-    if (address.ss_family == AF_INET6) {
-        sockaddr_in6 v6{};
-        std::memcpy(&v6, &address, sizeof v6);
-        std::array<std::uint8_t, 16> bytes{};
-        std::memcpy(bytes.data(), &v6.sin6_addr, bytes.size());
-        return Endpoint{Address::from_bytes(bytes), ntohs(v6.sin6_port)};
-    }
-    return std::nullopt;
 }
 
 // Appends the command as it goes over the wire. False when there is no memory for it.
@@ -178,17 +162,7 @@ std::expected<RespConnection, RespFailure> RespConnection::connect(
 }
 
 std::optional<Tuple> RespConnection::tuple() const {
-    sockaddr_storage address{};
-    socklen_t size = sizeof address;
-    if (getsockname(descriptor_.number, reinterpret_cast<sockaddr*>(&address), &size) != 0)
-        return std::nullopt;
-    const auto local = endpoint_of(address);
-    size = sizeof address;
-    if (getpeername(descriptor_.number, reinterpret_cast<sockaddr*>(&address), &size) != 0)
-        return std::nullopt;
-    const auto remote = endpoint_of(address);
-    if (!local || !remote) return std::nullopt;
-    return Tuple{*local, *remote};
+    return tuple_of(descriptor_.number);
 }
 
 RespFailure RespConnection::failure(FailureKind kind, int number) const {

@@ -156,7 +156,7 @@ class Text {
 
     [[nodiscard]] std::string all_well() const {
         if (check_.sample.servers.empty())
-            return "no Redis-compatible server here, and no connection to one";
+            return "no Redis and no MySQL here, and no connection to one";
         std::string text = count(check_.sample.servers.size(), "server") + ", " +
                            count(check_.report.connections.size(), "connection");
         if (const auto used = check_.measures[Metric::clients_used_percent].value)

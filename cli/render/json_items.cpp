@@ -85,6 +85,20 @@ Json client_row(const ServerClient* row) {
             {"tot_mem_bytes", maybe(row->total_memory_bytes)}};
 }
 
+Json thread_row(const ServerClient* row) {
+    if (row == nullptr) return nullptr;
+    return {{"id", row->id},
+            {"user", text_or_null(row->user)},
+            {"host", text_or_null(row->address          ? row->address->address.text()
+                                  : row->by_unix_socket ? "localhost"
+                                                        : row->host_name)},
+            {"db", text_or_null(row->database)},
+            {"command", text_or_null(row->command)},
+            {"time_s", maybe(row->idle_s)},
+            {"state", text_or_null(row->state)},
+            {"thread_id", maybe(row->thread_id)}};
+}
+
 // One that is named by its port may have a path as well.
 std::string path_of(const Server& server) {
     if (!server.path.empty() || server.unix_listening.empty()) return server.path;
@@ -178,6 +192,10 @@ Json json_server(const Server& value, const ServerCounts& counts) {
                  {"total_connections_received", maybe(answer.total_connections_received)},
                  {"tcp_keepalive_s", maybe(answer.tcp_keepalive_s)},
                  {"timeout_s", maybe(answer.timeout_s)},
+                 {"interactive_timeout_s", maybe(answer.interactive_timeout_s)},
+                 {"max_used_connections", maybe(answer.max_used_connections)},
+                 {"aborted_clients", maybe(answer.aborted_clients)},
+                 {"aborted_connects", maybe(answer.aborted_connects)},
                  {"fd_limit", maybe(value.fd_limit)},
                  {"client_list_ms",
                   answer.clients_complete ? milliseconds(answer.client_list_ms) : Json(nullptr)},
@@ -234,7 +252,8 @@ Json json_connection(const Sample& sample, const Connection& value) {
             {"age_s", maybe(value.age_s)},
             {"server_socket", socket(sample, value.server_socket)},
             {"client_socket", socket(sample, value.client_socket)},
-            {"redis", client_row(value.row)},
+            {"redis", is_redis(its.kind) ? client_row(value.row) : Json(nullptr)},
+            {"mysql", is_mysql(its.kind) ? thread_row(value.row) : Json(nullptr)},
             {"group", text_or_null(value.group)},
             {"proxied_client", proxied_client(value.proxied)}};
 }

@@ -36,7 +36,8 @@ std::string clients_text(const Server& server, const Report& report, std::size_t
     }
     std::string connections = phrase::count(seen, "connection");
     if (answer.refused_at_limit)
-        return connections + ", refusing new clients: maxclients is reached";
+        return connections + ", refusing new clients: " +
+               (is_mysql(server.kind) ? "max_connections" : "maxclients") + " is reached";
     if (answer.asked && !answer.reachable) return connections + ", the server does not answer";
     return connections;
 }
@@ -56,8 +57,9 @@ std::string settings_text(const Server& server, const ServerCounts& counts) {
     }
     if (answer.timeout_s) {
         text += text.empty() ? "" : "; ";
-        text +=
-            *answer.timeout_s == 0 ? "timeout off" : fmt::format("timeout {} s", *answer.timeout_s);
+        const std::string name = is_mysql(server.kind) ? "wait_timeout" : "timeout";
+        text += *answer.timeout_s == 0 ? name + " off"
+                                       : fmt::format("{} {} s", name, *answer.timeout_s);
     }
     return text;
 }
@@ -120,8 +122,8 @@ class Table {
         }
         if (sample_.servers.empty()) {
             line(
-                wrap("No Redis-compatible server listens on this host, and no process here is "
-                     "connected to one on port 6379.",
+                wrap("No Redis-compatible server and no MySQL listens on this host, and no process "
+                     "here is connected to one on port 6379 or 3306.",
                      prose(), 0));
             line(
                 wrap("Name one as a TARGET: connleak host:port, or tcp://host:port for any TCP "

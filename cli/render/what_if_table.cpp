@@ -127,13 +127,21 @@ std::string picture(const WhatIf& answer, const Paint& paint) {
 std::string advice(const Sample& sample, const WhatIf& answer) {
     const Server& server = sample.servers[answer.server];
     const Commands commands(sample, server);
-    const std::string seconds = std::to_string(answer.smallest_harmless_s);
     std::string text =
         fmt::format("\nThe smallest that closes no client that may be alive, now: {} s ({}).\n",
                     number(static_cast<std::uint64_t>(answer.smallest_harmless_s)),
                     phrase::duration(answer.smallest_harmless_s));
-    const std::string command = commands.client("CONFIG SET timeout " + seconds);
+    const std::string command =
+        commands.set(commands.timeout_setting(), answer.smallest_harmless_s);
     if (!command.empty()) text += "  " + printable(command) + '\n';
+    // A session takes its wait_timeout from the global one when it begins.
+    if (is_mysql(server.kind))
+        text += wrap(
+                    "wait_timeout reaches new connections only: those that are here now keep the "
+                    "value that they began with, or have set for themselves. What stands above is "
+                    "what it would do to them if they began anew.",
+                    columns, 0) +
+                '\n';
     return text +
            wrap(
                "A living client that stays silent for longer than a timeout is closed later. "
@@ -153,11 +161,10 @@ std::string what_if_table(const Sample& sample, std::span<const WhatIf> answers,
         if (!server.answer.version.empty()) heading += ' ' + printable(server.answer.version);
         heading +=
             fmt::format("  {}  {}", place_of(server), phrase::count(answer.clients, "client"));
-        if (server.answer.timeout_s)
-            heading += *server.answer.timeout_s == 0
-                           ? ", timeout off"
-                           : fmt::format(", timeout {}", phrase::duration(static_cast<std::int64_t>(
-                                                             *server.answer.timeout_s)));
+        if (const auto timeout = server.answer.timeout_s)
+            heading += fmt::format(
+                ", {} {}", Commands(sample, server).timeout_setting(),
+                *timeout == 0 ? "off" : phrase::duration(static_cast<std::int64_t>(*timeout)));
         if (!text.empty()) text += '\n';
         text += paint.bold(heading) + "\n\n" + candidates(answer, paint) + whose(answer, paint) +
                 picture(answer, paint) + advice(sample, answer);

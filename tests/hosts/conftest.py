@@ -21,6 +21,9 @@ import report
 from lab import Lab
 from services import CLI, PHP_FPM, SERVER
 
+# A shell starts what runs in the background with SIGINT ignored, and children would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 TOOLS = ["ip", "nft", "ss", "nsenter", "unshare", "setpriv", "pgrep", SERVER, CLI, "openssl", PHP_FPM]
 
 

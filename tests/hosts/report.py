@@ -56,7 +56,7 @@ def command(*words, host=None, user=None, sight=None, prefix=()):
 
 def connleak(*words, env=None, timeout=60, **where):
     """Runs the program; bytes in, bytes out."""
-    hidden = ("REDISCLI_AUTH", "NO_COLOR", "COLUMNS")
+    hidden = ("REDISCLI_AUTH", "MYSQL_PWD", "NO_COLOR", "COLUMNS")
     environment = {name: value for name, value in os.environ.items() if name not in hidden}
     begun = time.monotonic()
     done = subprocess.run(command(*words, **where), env=environment | (env or {}), timeout=timeout,

@@ -176,7 +176,11 @@ class PhpFpm:
                              f"pm = {mode}\npm.max_children = {children}\npm.process_idle_timeout = 1h\n")
         self.process = host.start(PHP_FPM, "--nodaemonize", "--fpm-config", main,
                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        eventually(self.socket.exists, what="php-fpm listens")
+        eventually(self.listens, what="php-fpm listens")
+
+    def listens(self):
+        """Its socket is there a moment before it takes connections."""
+        return str(self.socket) in self.host.run("ss", "-Hxl").stdout
 
     def write(self, body):
         self.script.write_text(f"<?php {body}; usleep(200000); echo getmypid();")

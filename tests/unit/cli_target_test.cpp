@@ -9,12 +9,15 @@
 namespace connleak::cli {
 namespace {
 
-// "redis [tls] user@host:port", "tcp host:port", "redis unix:/path"; or the error.
+// "redis [tls] user@host:port", "mysql user@host:port", "tcp host:port", "redis unix:/path"; or the
+// error.
 std::string parsed(std::string_view text) {
     const auto target = parse_target(text);
     if (!target) return target.error();
     EXPECT_EQ(target->text, text);
-    std::string shown = target->protocol == Protocol::tcp ? "tcp " : "redis ";
+    std::string shown = target->protocol == Protocol::tcp     ? "tcp "
+                        : target->protocol == Protocol::mysql ? "mysql "
+                                                              : "redis ";
     if (!target->path.empty()) return shown + "unix:" + target->path;
     if (target->tls) shown += "tls ";
     if (!target->user.empty()) shown += target->user + '@';
@@ -50,8 +53,36 @@ TEST(Target, EveryForm) {
     EXPECT_EQ(parsed(":65535"), "redis :65535");
 }
 
+TEST(Target, Mysql) {
+    EXPECT_EQ(parsed("mysql://10.0.0.5"), "mysql 10.0.0.5:3306");
+    EXPECT_EQ(parsed("mysql://10.0.0.5:3307"), "mysql 10.0.0.5:3307");
+    EXPECT_EQ(parsed("mysql://db1.example.org"), "mysql db1.example.org:3306");
+    EXPECT_EQ(parsed("mysql://monitor@10.0.0.5"), "mysql monitor@10.0.0.5:3306");
+    EXPECT_EQ(parsed("mysql://monitor@10.0.0.5:3307"), "mysql monitor@10.0.0.5:3307");
+    EXPECT_EQ(parsed("mysql://[2001:db8::1]"), "mysql 2001:db8::1:3306");
+    EXPECT_EQ(parsed("mysql://monitor@[2001:db8::1]:3307"), "mysql monitor@2001:db8::1:3307");
+    EXPECT_EQ(parsed("mysql://:3306"), "mysql :3306");
+    EXPECT_EQ(parsed("mysql://monitor@:3307"), "mysql monitor@:3307");
+    EXPECT_EQ(parsed("mysql://[::]:3307"), "mysql :3307");
+    EXPECT_EQ(parsed("mysql://10.0.0.5/shop"), "mysql 10.0.0.5:3306")
+        << "a database, as its other clients write it";
+    EXPECT_EQ(parsed("mysql://10.0.0.5:3306/"), "mysql 10.0.0.5:3306");
+    EXPECT_EQ(parsed("mysql://10.0.0.5:6379"), "mysql 10.0.0.5:6379") << "what the scheme says";
+}
+
+TEST(Target, TheUsualPortOfMysqlMeansIt) {
+    EXPECT_EQ(parsed("10.0.0.5:3306"), "mysql 10.0.0.5:3306");
+    EXPECT_EQ(parsed(":3306"), "mysql :3306");
+    EXPECT_EQ(parsed("*:3306"), "mysql :3306");
+    EXPECT_EQ(parsed("[2001:db8::1]:3306"), "mysql 2001:db8::1:3306");
+    EXPECT_EQ(parsed(":3307"), "redis :3307");
+    EXPECT_EQ(parsed("redis://10.0.0.5:3306"), "redis 10.0.0.5:3306") << "what the scheme says";
+    EXPECT_EQ(parsed("tcp://10.0.0.5:3306"), "tcp 10.0.0.5:3306");
+}
+
 constexpr std::string_view forms =
-    "write host:port, :port, redis[s]://[user@]host:port, unix:/path or tcp://host:port";
+    "write host:port, :port, redis[s]://[user@]host:port, mysql://[user@]host[:port], unix:/path "
+    "or tcp://host:port";
 
 TEST(Target, WrongOnes) {
     const std::string all(forms);
@@ -92,9 +123,20 @@ TEST(Target, WrongOnes) {
         "TARGET 'unix:@" + std::string(108, 'x') + "': an abstract name has at most 107 bytes");
     EXPECT_EQ(parsed("unix:@" + std::string(107, 'x')), "redis unix:@" + std::string(107, 'x'));
     EXPECT_EQ(parsed("monitor@h:6379"),
-              "TARGET 'monitor@h:6379': a user goes with redis://user@host:port or --user");
+              "TARGET 'monitor@h:6379': a user goes with redis://user@host:port, mysql://user@host "
+              "or --user");
     EXPECT_EQ(parsed("tcp://monitor@h:1"),
-              "TARGET 'tcp://monitor@h:1': a user goes with redis://user@host:port or --user");
+              "TARGET 'tcp://monitor@h:1': a user goes with redis://user@host:port, "
+              "mysql://user@host or --user");
+    EXPECT_EQ(parsed("mysql://"), "TARGET 'mysql://': a port is missing");
+    EXPECT_EQ(parsed("mysql://monitor@"), "TARGET 'mysql://monitor@': a port is missing");
+    EXPECT_EQ(parsed("mysql://h:"), "TARGET 'mysql://h:': a port is missing after ':'");
+    EXPECT_EQ(parsed("mysql://h:x"), "TARGET 'mysql://h:x': a port is a number from 1 to 65535");
+    EXPECT_EQ(parsed("mysql://2001:db8::1"),
+              "TARGET 'mysql://2001:db8::1': an IPv6 address goes in brackets: "
+              "[2001:db8::1]:6379");
+    EXPECT_EQ(parsed("mysqls://h"), "TARGET 'mysqls://h': unknown scheme; " + all);
+    EXPECT_EQ(parsed("mariadb://h"), "TARGET 'mariadb://h': unknown scheme; " + all);
     const std::string path = "unix:/" + std::string(107, 'x');
     EXPECT_EQ(parsed(path),
               "TARGET '" + path + "': the path of a Unix socket has at most 107 bytes");
@@ -102,12 +144,16 @@ TEST(Target, WrongOnes) {
 }
 
 TEST(Target, NeverEchoesAPassword) {
-    for (const char* text :
-         {"redis://user:s3cret@h:6379", "redis://:s3cret@h:6379", "rediss://user:s3cret@h:6379",
-          "user:s3cret@h:6379", "tcp://user:s3cret@h:1", "http://user:s3cret@h:1",
-          "redis://user:s3@cret@h:6379", "redis://user:s3cret@", "redis://user:s3cret@h:x",
-          "redis://user:s3cret@[::1", "redis://user:s3cret@h:6379/x", "redis://user:s/3cret@h:1",
-          "redis://user%3As3cret@h:http"}) {
+    for (const char* text : {"redis://user:s3cret@h:6379",   "redis://:s3cret@h:6379",
+                             "rediss://user:s3cret@h:6379",  "user:s3cret@h:6379",
+                             "tcp://user:s3cret@h:1",        "http://user:s3cret@h:1",
+                             "redis://user:s3@cret@h:6379",  "redis://user:s3cret@",
+                             "redis://user:s3cret@h:x",      "redis://user:s3cret@[::1",
+                             "redis://user:s3cret@h:6379/x", "redis://user:s/3cret@h:1",
+                             "redis://user%3As3cret@h:http", "mysql://user:s3cret@h",
+                             "mysql://:s3cret@h:3306",       "mysql://user:s3cret@h:x",
+                             "mysql://user:s3@cret@[::1",    "mysql://user%3as3cret@h",
+                             "mysql://user:s/3cret@h/db",    "user:s3cret@h:3306"}) {
         const std::string said = parsed(text);
         EXPECT_EQ(said.find("3cret"), std::string::npos) << said;
         EXPECT_TRUE(said.starts_with("TARGET")) << said;

@@ -7,7 +7,7 @@
 
 #include <random>
 
-#include "tests/unit/diagnosis_world.h"
+#include "tests/unit/mysql_world.h"
 
 namespace connleak::test {
 
@@ -17,8 +17,7 @@ class Chaos : public World {
     // sockets, sites still exist twice, connections still come and go.
     Chaos(std::uint64_t seed, bool perfect) : random_(seed), perfect_(perfect) {
         netns("outside");
-        const int sites = coin(40) ? 2 : 1;
-        for (int at = 0; at < sites; ++at) build_site();
+        for (int sites = coin(40) ? 2 : 1; sites > 0; --sites) build_site();
         if (!perfect_) {
             add_decoys();
             choose_hidden();
@@ -374,6 +373,7 @@ class Chaos : public World {
                 if (laddr) row.local_address = service.name;
                 rows.push_back(row);
             }
+            if (coin(40)) resolve_names(*this, service.server, perfect_, random_);
             if (!perfect_ && coin(10)) lists[service.server].reset();
             if (!perfect_ && coin(10)) answer(service.server).clients_complete = false;
         }

@@ -48,6 +48,32 @@ TEST(Join, OneRowPerConnection) {
     EXPECT_EQ(world.settled, 0) << "nothing was in doubt";
 }
 
+TEST(Join, ANameIsPlacedByThePortThatOnlyItHas) {
+    World world;
+    const NetnsId server = world.host("server", "10.0.0.1");
+    const std::size_t database = world.redis(server, "10.0.0.1:3306");
+    const auto shows_name = [](ServerClient& row) {
+        row.host_name = "web.example";
+        row.host_port = row.address->port;
+        row.address.reset();
+        row.local_address.reset();
+        row.fd.reset();
+    };
+    world.connect(0, "10.0.0.2:40001", database);
+    world.connect(0, "10.0.0.3:40002", database);
+    auto& rows = world.sample.servers[database].answer.clients;
+    for (ServerClient& row : rows) shows_name(row);
+    EXPECT_EQ(joined(world.report(), world),
+              "10.0.0.1:3306 <- 10.0.0.2:40001 server@server row3\n"
+              "10.0.0.1:3306 <- 10.0.0.3:40002 server@server row4\n");
+    // Another host's connection from the same port, which the dump of the sockets lacks.
+    rows.push_back(rows.front());
+    rows.back().id = 9;
+    EXPECT_EQ(joined(world.report(), world),
+              "10.0.0.1:3306 <- 10.0.0.2:40001 server@server\n"
+              "10.0.0.1:3306 <- 10.0.0.3:40002 server@server row4\n");
+}
+
 TEST(Join, Ipv6AndMappedAddresses) {
     World world;
     const NetnsId server = world.host("server", "2001:db8::1");

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "diagnosis/diagnose.h"
+#include "diagnosis/named_rows.h"
 #include "diagnosis/witness.h"
 
 namespace connleak::test {
@@ -67,6 +68,7 @@ class World : public Witness {
     Policy policy;
     std::map<std::pair<NetnsId, Tuple>, Socket> now;
     std::map<std::size_t, std::optional<std::set<Endpoint>>> lists;  // the second CLIENT LIST
+    std::map<std::size_t, NamedRows> named;  // those of it that name the client's host
     bool same_server = true;
     std::vector<TrackedConnection> entries;  // of connection tracking, at the second look
     std::set<NetnsId> unreadable;            // whose socket tables cannot be asked a second time
@@ -331,6 +333,7 @@ class World : public Witness {
     std::optional<bool> listed(std::size_t server, const Endpoint& client) override {
         ++listings;
         const auto& list = lists[server];
+        if (list && !list->contains(client) && named[server].may_be(client)) return std::nullopt;
         return list ? std::optional(list->contains(client)) : std::nullopt;
     }
     bool same_server_again(std::size_t) override { return same_server; }
@@ -355,7 +358,6 @@ class World : public Witness {
         const auto found = neighbours.find({where, interface, address});
         return found == neighbours.end() ? std::nullopt : std::optional(found->second);
     }
-
     std::int64_t now_ms() override { return clock_ms; }
 
   private:

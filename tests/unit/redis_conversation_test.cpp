@@ -104,7 +104,7 @@ TEST(RedisConversation, TellsAWrongLoginOnce) {
                                                       : "-NOAUTH Authentication required.\r\n");
         });
         const std::string word = refusal.starts_with("WRONGPASS") ? "WRONGPASS" : refusal;
-        const std::string text = told(ask(server.endpoint(), {"", "s3cret"}).answer);
+        const std::string text = told(ask(server.endpoint(), login("", "s3cret")).answer);
         EXPECT_EQ(text,
                   "reachable\nerror: " + refusal + "\ngap: " + word + ": " + everything + "\n");
     }
@@ -116,20 +116,20 @@ TEST(RedisConversation, GoesOnWithoutALoginWhereNoneIsSet) {
                                       "for the default user. Are you "
                                       "sure your configuration is correct?\r\n"}) {
         const FakeServer server(healthy({{"AUTH s3cret", refusal}}));
-        EXPECT_EQ(told(ask(server.endpoint(), {"", "s3cret"}).answer), "reachable\n");
+        EXPECT_EQ(told(ask(server.endpoint(), login("", "s3cret")).answer), "reachable\n");
     }
 }
 
 TEST(RedisConversation, TellsARefusedLoginThatWasNotNeeded) {
     const FakeServer server(healthy({{"AUTH ann s3cret", "-WRONGPASS invalid\r\n"}}));
-    EXPECT_EQ(told(ask(server.endpoint(), {"ann", "s3cret"}).answer),
+    EXPECT_EQ(told(ask(server.endpoint(), login("ann", "s3cret")).answer),
               "reachable\nerror: WRONGPASS invalid\n"
               "gap: WRONGPASS: what only this login may see: the server was asked without it\n");
 }
 
 TEST(RedisConversation, NeverRepeatsThePassword) {
     // A renamed AUTH is repeated with its arguments; echo and HTTP servers repeat what they like.
-    const Credentials credentials{"", "s3cret"};
+    const Credentials credentials = login("", "s3cret");
     const FakeServer renamed(healthy({}));
     const std::string text = told(ask(renamed.endpoint(), credentials).answer);
     EXPECT_EQ(text,

@@ -102,7 +102,7 @@ class RedisServer : public testing::Test {
     }
 
     [[nodiscard]] ServerAnswer ask(const Credentials& credentials = {},
-                                   RedisLimits limits = {3s, 12s, 1U << 20U}) const {
+                                   Limits limits = {3s, 12s, 1U << 20U}) const {
         RedisConversation conversation("server", credentials, limits);
         return conversation.ask(endpoint(), open_stream);
     }
@@ -168,12 +168,12 @@ TEST_F(RedisServer, WithAPassword) {
     const ServerAnswer without = ask();
     EXPECT_EQ(told(without), "reachable\nerror: NOAUTH Authentication required.\ngap: NOAUTH: " +
                                  everything + "\n");
-    const ServerAnswer wrong = ask({"", "s3cret?"});
+    const ServerAnswer wrong = ask(login("", "s3cret?"));
     EXPECT_TRUE(told(wrong).starts_with("reachable\nerror: WRONGPASS "));
     EXPECT_EQ(wrong.gaps.size(), 1U);
-    EXPECT_EQ(told(ask({"", "s3cret"})), "reachable\n");
-    EXPECT_EQ(told(ask({"default", "s3cret"})), "reachable\n");
-    RedisConversation conversation("server", {"", "s3cret"}, {});
+    EXPECT_EQ(told(ask(login("", "s3cret"))), "reachable\n");
+    EXPECT_EQ(told(ask(login("default", "s3cret"))), "reachable\n");
+    RedisConversation conversation("server", login("", "s3cret"), {});
     const ServerAnswer answer = conversation.ask(endpoint(), open_stream);
     EXPECT_EQ(conversation.run_id_again(), answer.run_id);
     EXPECT_FALSE(answer.run_id.empty());
@@ -181,12 +181,12 @@ TEST_F(RedisServer, WithAPassword) {
 
 TEST_F(RedisServer, WithAPasswordThatItDoesNotWant) {
     start("");
-    EXPECT_EQ(told(ask({"", "s3cret"})), "reachable\n");
+    EXPECT_EQ(told(ask(login("", "s3cret"))), "reachable\n");
 }
 
 TEST_F(RedisServer, WithAUserWhoMayOnlyAskInfo) {
     start("user monitor on >s3cret +info\nuser default off\n");
-    const ServerAnswer answer = ask({"monitor", "s3cret"});
+    const ServerAnswer answer = ask(login("monitor", "s3cret"));
     const std::string text = told(answer);
     EXPECT_TRUE(text.starts_with("reachable\nerror: NOPERM "));
     EXPECT_TRUE(
@@ -200,7 +200,7 @@ TEST_F(RedisServer, WithAUserWhoMayOnlyAskInfo) {
 TEST_F(RedisServer, WithRenamedCommands) {
     start("rename-command CONFIG secret-config\nrename-command AUTH \"\"\n");
     connect_idle();
-    const ServerAnswer answer = ask({"", "s3cret"});
+    const ServerAnswer answer = ask(login("", "s3cret"));
     EXPECT_EQ(
         told(answer),
         "reachable\nerror: ERR unknown command 'AUTH'\n"
@@ -214,7 +214,7 @@ TEST_F(RedisServer, WithRenamedCommands) {
 TEST_F(RedisServer, FullOfClients) {
     start("maxclients 3\n");
     for (int i = 0; i < 3; ++i) connect_idle();
-    for (const Credentials& credentials : {Credentials{}, Credentials{"", "s3cret"}}) {
+    for (const Credentials& credentials : {Credentials{}, login("", "s3cret")}) {
         const ServerAnswer answer = ask(credentials);
         EXPECT_TRUE(answer.refused_at_limit);
         EXPECT_EQ(told(answer),

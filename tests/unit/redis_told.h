@@ -8,6 +8,7 @@
 #include <chrono>
 #include <map>
 #include <string>
+#include <utility>
 
 #include "probes/redis.h"
 #include "tests/unit/fake_server.h"
@@ -51,7 +52,14 @@ inline Answers healthy(const Answers& instead = {}) {
     return answers;
 }
 
-inline RedisLimits short_limits() {
+inline Credentials login(std::string user, std::string password) {
+    Credentials made;
+    made.user = std::move(user);
+    made.password = std::move(password);
+    return made;
+}
+
+inline Limits short_limits() {
     return {200ms, 1000ms, 1U << 20U};
 }
 
@@ -61,7 +69,7 @@ struct Outcome {
 };
 
 inline Outcome ask(const Endpoint& endpoint, const Credentials& credentials = {},
-                   RedisLimits limits = short_limits()) {
+                   Limits limits = short_limits()) {
     const auto start = std::chrono::steady_clock::now();
     RedisConversation conversation("server", credentials, limits);
     ServerAnswer answer = conversation.ask(endpoint, open_stream);

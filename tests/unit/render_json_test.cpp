@@ -49,18 +49,19 @@ TEST(Json, MembersOfEveryObject) {
     const json& server = report["servers"][0];
     EXPECT_EQ(
         keys(server),
-        "address blocked_clients client_list_bytes client_list_ms cluster_bus cluster_connections "
-        "connected_clients connected_replicas counts error fd_limit keepalive kind listed_clients "
-        "master maxclients mode netns path pid port reachable rejected_connections role "
+        "aborted_clients aborted_connects address blocked_clients client_list_bytes client_list_ms "
+        "cluster_bus cluster_connections connected_clients connected_replicas counts error "
+        "fd_limit interactive_timeout_s keepalive kind listed_clients master max_used_connections "
+        "maxclients mode netns path pid port reachable rejected_connections role "
         "tcp_keepalive_s through timeout_s tls total_connections_received version");
     EXPECT_EQ(keys(server["counts"]),
               "close-wait ghost healthy orphan suspect transient unaccepted unverified");
     EXPECT_EQ(keys(server["keepalive"]), "masked off on unknown");
     for (const json& connection : report["connections"]) {
-        // age_s and proxied_client are additions.
+        // age_s, mysql and proxied_client are additions.
         EXPECT_EQ(keys(connection),
                   "age_s client client_socket evidence group keepalive kernel_gives_up_in_s "
-                  "last_heard_ms proxied_client purpose redis server server_socket verdict");
+                  "last_heard_ms mysql proxied_client purpose redis server server_socket verdict");
         EXPECT_EQ(keys(connection["server"]), "address dialled netns peer_host port");
         EXPECT_EQ(keys(connection["client"]), "address netns peer_host port seen_as");
         for (const char* side : {"server_socket", "client_socket"}) {
@@ -172,7 +173,8 @@ TEST(Json, AServer) {
         "cluster_connections": null, "cluster_bus": null, "listed_clients": null,
         "connected_clients": 9874, "blocked_clients": null, "maxclients": 10000,
         "rejected_connections": 2211, "total_connections_received": null, "tcp_keepalive_s": 300,
-        "timeout_s": 0, "fd_limit": 10032, "client_list_ms": 20.5, "client_list_bytes": 5200000,
+        "timeout_s": 0, "interactive_timeout_s": null, "max_used_connections": null,
+        "aborted_clients": null, "aborted_connects": null, "fd_limit": 10032, "client_list_ms": 20.5, "client_list_bytes": 5200000,
         "counts": {"healthy": 84, "ghost": 1212, "suspect": 0, "unverified": 12, "orphan": 0,
                    "unaccepted": 0, "close-wait": 0, "transient": 0},
         "keepalive": {"on": 13, "off": 1295, "masked": 0, "unknown": 0}})"));

@@ -12,7 +12,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "probes/redis_processes.h"
+#include "probes/server_processes.h"
 
 namespace connleak::probes {
 namespace {

@@ -14,7 +14,7 @@
 namespace connleak::probes {
 
 // The kind of server that a program of this name (comm) is; std::nullopt for any other program.
-std::optional<ServerKind> redis_kind_of(std::string_view comm);
+std::optional<ServerKind> server_kind_of(std::string_view comm);
 
 // The port in the title that Redis gives itself ("redis-server 127.0.0.1:6379 [cluster]").
 std::optional<std::uint16_t> port_of_title(std::string_view title);
@@ -23,7 +23,7 @@ std::optional<std::uint16_t> port_of_title(std::string_view title);
 // unixsocket:/run/redis.sock"), which may be cut off; "" for none.
 std::string path_of_title(std::string_view title);
 
-struct RedisProcess {
+struct ServerProcess {
     std::int32_t pid = 0;
     std::int32_t parent = 0;
     std::int32_t namespace_pid = 0;  // its pid in its own pid namespace
@@ -37,7 +37,7 @@ struct RedisProcess {
 
 // `listening` are the inodes of all listening sockets. A child that Redis forks to write its files
 // holds the same sockets; it is left out.
-std::vector<RedisProcess> find_redis_processes(const std::unordered_set<std::uint32_t>& listening,
-                                               const std::string& proc_root = "/proc");
+std::vector<ServerProcess> find_server_processes(const std::unordered_set<std::uint32_t>& listening,
+                                                 const std::string& proc_root = "/proc");
 
 }  // namespace connleak::probes

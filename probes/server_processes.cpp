@@ -1,4 +1,4 @@
-#include "probes/redis_processes.h"
+#include "probes/server_processes.h"
 
 #include <algorithm>
 #include <array>
@@ -15,16 +15,16 @@ namespace {
 
 constexpr std::size_t title_limit = 512;
 
-std::optional<RedisProcess> look_at(const Descriptor& proc, const std::string& name,
-                                    const InodeSet& wanted) {
+std::optional<ServerProcess> look_at(const Descriptor& proc, const std::string& name,
+                                     const InodeSet& wanted) {
     const auto folder = open_folder(proc, name);
     if (!folder) return std::nullopt;
     const auto comm = read_text(*folder, "comm", 64);
     if (!comm) return std::nullopt;
-    const auto kind = redis_kind_of(std::string_view(*comm).substr(0, comm->find('\n')));
+    const auto kind = server_kind_of(std::string_view(*comm).substr(0, comm->find('\n')));
     if (!kind) return std::nullopt;
 
-    RedisProcess process;
+    ServerProcess process;
     std::from_chars(name.data(), name.data() + name.size(), process.pid);
     process.kind = *kind;
     if (const auto stat = read_text(*folder, "stat", 4096)) {
@@ -51,13 +51,15 @@ std::optional<RedisProcess> look_at(const Descriptor& proc, const std::string& n
 
 }  // namespace
 
-std::optional<ServerKind> redis_kind_of(std::string_view comm) {
+std::optional<ServerKind> server_kind_of(std::string_view comm) {
     constexpr std::array kinds{
         std::pair{std::string_view("redis-server"), ServerKind::redis},
         std::pair{std::string_view("valkey-server"), ServerKind::valkey},
         std::pair{std::string_view("keydb-server"), ServerKind::keydb},
         std::pair{std::string_view("dragonfly"), ServerKind::dragonfly},
         std::pair{std::string_view("redis-sentinel"), ServerKind::redis},
+        std::pair{std::string_view("mysqld"), ServerKind::mysql},
+        std::pair{std::string_view("mariadbd"), ServerKind::mariadb},
         std::pair{std::string_view("valkey-sentinel"), ServerKind::valkey},
         std::pair{std::string_view("keydb-sentinel"), ServerKind::keydb},
     };
@@ -91,9 +93,9 @@ std::string path_of_title(std::string_view title) {
                                         : std::string(title.substr(at + mark.size()));
 }
 
-std::vector<RedisProcess> find_redis_processes(const std::unordered_set<std::uint32_t>& listening,
-                                               const std::string& proc_root) {
-    std::vector<RedisProcess> found;
+std::vector<ServerProcess> find_server_processes(const std::unordered_set<std::uint32_t>& listening,
+                                                 const std::string& proc_root) {
+    std::vector<ServerProcess> found;
     const auto proc = open_folder(proc_root);
     if (!proc) return found;  // read_processes() makes the gap of it
     const auto listing = open_listing(*proc, ".");
@@ -107,8 +109,8 @@ std::vector<RedisProcess> find_redis_processes(const std::unordered_set<std::uin
     // A forked child keeps its parent's name until it renames itself.
     std::vector<std::int32_t> pids;
     pids.reserve(found.size());
-    for (const RedisProcess& process : found) pids.push_back(process.pid);
-    std::erase_if(found, [&](const RedisProcess& process) {
+    for (const ServerProcess& process : found) pids.push_back(process.pid);
+    std::erase_if(found, [&](const ServerProcess& process) {
         return std::ranges::find(pids, process.parent) != pids.end();
     });
     return found;
