@@ -16,7 +16,7 @@ int hex_digit(char c) {
 }
 
 // systemd writes bytes that a unit name cannot hold as \x2d, and puts a "_" before a name that the
-// kernel keeps for itself.
+// kernel keeps for itself. Only what can be read is turned back: an \x0a stays as it is written.
 std::string unit_name(std::string_view component) {
     if (component.starts_with('_')) component.remove_prefix(1);
     std::string name;
@@ -25,8 +25,9 @@ std::string unit_name(std::string_view component) {
         if (component[i] == '\\' && i + 3 < component.size() && component[i + 1] == 'x') {
             const int high = hex_digit(component[i + 2]);
             const int low = hex_digit(component[i + 3]);
-            if (high >= 0 && low >= 0) {
-                name.push_back(static_cast<char>(high * 16 + low));
+            const int byte = high * 16 + low;
+            if (high >= 0 && low >= 0 && byte >= ' ' && byte != 0x7f) {
+                name.push_back(static_cast<char>(byte));
                 i += 3;
                 continue;
             }

@@ -46,10 +46,10 @@ TEST(Cgroup, Garbage) {
 
 TEST(Cgroup, BytesStayRaw) {
     const CgroupPlace place = parse_cgroup("0::/system.slice/a\x1b[31m\xff\\x0a.service");
-    EXPECT_EQ(place.unit, "a\x1b[31m\xff\n.service");
+    EXPECT_EQ(place.unit, "a\x1b[31m\xff\\x0a.service");
     EXPECT_EQ(parse_cgroup("0::/lxc.payload.a\x1b[31m\xff").container, "a\x1b[31m\xff");
-    EXPECT_EQ(parse_cgroup("0::/machine.slice/machine-a\x1b\\x0a\\xff\\x.scope").container,
-              "a\x1b\n\xff\\x");
+    EXPECT_EQ(parse_cgroup("0::/machine.slice/machine-a\x1b\\x0a\\x7F\\xff\\x.scope").container,
+              "a\x1b\\x0a\\x7F\xff\\x");
 }
 
 TEST(Cgroup, NamesThatEndTooEarly) {
