@@ -7,7 +7,7 @@
 
 #include "probes/mysql.h"
 #include "probes/mysql_session.h"
-#include "probes/redis_refusals.h"
+#include "probes/server_words.h"
 
 namespace connleak::probes {
 
@@ -32,10 +32,6 @@ constexpr const char* lacks_settings = "the server's limits and counters";
 std::optional<std::uint64_t> number(const MysqlNumbers& numbers, std::string_view name) {
     const auto found = numbers.find(name);
     return found == numbers.end() ? std::nullopt : std::optional(found->second);
-}
-
-double milliseconds_since(MysqlSession::Clock::time_point start) {
-    return std::chrono::duration<double, std::milli>(MysqlSession::Clock::now() - start).count();
 }
 
 // The words of an error for Gap::error.
@@ -83,12 +79,12 @@ void MysqlConversation::Impl::note(ServerAnswer& answer, const MysqlFailure& fai
 }
 
 ServerAnswer MysqlConversation::Impl::converse() {
-    const auto start = MysqlSession::Clock::now();
+    const auto start = TimeBudget::Clock::now();
     ServerAnswer answer;
     answer.asked = true;
     answer.kind = ServerKind::mysql;
-    session.grant_total();
-    const MysqlSession::Turn turn(session);
+    session.time().refill();
+    const TimeBudget::Turn turn(session.time());
     try {
         interview(answer);
     } catch (const std::exception& problem) {  // out of memory, in practice
@@ -188,7 +184,7 @@ void MysqlConversation::Impl::ask_clients(ServerAnswer& answer) {
     if (!session.open())
         return note(answer, {.trouble = MysqlTrouble::unreachable, .code = 0, .text = "no answer"},
                     lacks_clients);
-    const auto start = MysqlSession::Clock::now();
+    const auto start = TimeBudget::Clock::now();
     std::uint64_t dropped = 0;
     if (const auto failed = read_list(session, answer.clients, dropped))
         return note(answer, *failed, lacks_clients);
@@ -268,7 +264,7 @@ std::optional<std::int32_t> MysqlConversation::peer_pid() const {
 
 std::optional<std::vector<ServerClient>> MysqlConversation::clients_again() {
     if (!impl_->session.open()) return std::nullopt;
-    const MysqlSession::Turn turn(impl_->session);
+    const TimeBudget::Turn turn(impl_->session.time());
     std::vector<ServerClient> clients;
     std::uint64_t dropped = 0;
     if (impl_->read_list(impl_->session, clients, dropped) || dropped > 0) return std::nullopt;
@@ -278,9 +274,9 @@ std::optional<std::vector<ServerClient>> MysqlConversation::clients_again() {
 
 bool MysqlConversation::same_server_again() {
     if (!impl_->session.open() || !impl_->own_id || !impl_->own_address) return false;
-    const MysqlSession::Turn turn(impl_->session);
+    const TimeBudget::Turn turn(impl_->session.time());
     const auto second = impl_->session.again();
-    const MysqlSession::Turn its_turn(*second);
+    const TimeBudget::Turn its_turn(second->time());
     if (second->connect()) return false;
     std::vector<ServerClient> clients;
     std::uint64_t dropped = 0;
@@ -292,7 +288,7 @@ bool MysqlConversation::same_server_again() {
 
 std::optional<std::vector<ServerClient>> MysqlConversation::clients_by_id(
     std::span<const std::uint64_t> ids) {
-    impl_->session.grant_total();
+    impl_->session.time().refill();
     auto rows = clients_again();
     if (!rows) return std::nullopt;
     std::erase_if(*rows, [&](const ServerClient& row) {
@@ -305,8 +301,8 @@ std::vector<KillAnswer> MysqlConversation::kill_clients(std::span<const std::uin
     constexpr unsigned int no_such_thread = 1094;  // ER_NO_SUCH_THREAD
     std::vector<KillAnswer> answers;
     if (!impl_->session.open()) return answers;
-    impl_->session.grant_total();
-    const MysqlSession::Turn turn(impl_->session);
+    impl_->session.time().refill();
+    const TimeBudget::Turn turn(impl_->session.time());
     for (const std::uint64_t id : ids) {
         const auto failed = impl_->session.query(fmt::format("KILL CONNECTION {}", id), {});
         if (failed && failed->trouble == MysqlTrouble::unreachable) break;
@@ -319,8 +315,8 @@ std::vector<KillAnswer> MysqlConversation::kill_clients(std::span<const std::uin
 }
 
 std::string MysqlConversation::set_config(std::string_view name, std::string_view value) {
-    impl_->session.grant_total();
-    const MysqlSession::Turn turn(impl_->session);
+    impl_->session.time().refill();
+    const TimeBudget::Turn turn(impl_->session.time());
     const auto failed = impl_->session.query(fmt::format("SET GLOBAL {} = {}", name, value), {});
     return failed ? failed->text : std::string();
 }

@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <utility>
 
-#include "probes/redis_refusals.h"
+#include "probes/server_words.h"
 #include "system/errno_name.h"
 
 namespace connleak::probes {
@@ -43,7 +43,7 @@ struct MysqlSession::Handle {
 // over until it gives up: it must come to its end, for its stack holds what it has to free.
 struct MysqlSession::Step {
     MYSQL& mysql;
-    Clock::time_point deadline;
+    TimeBudget::Clock::time_point deadline;
     bool timed_out = false;
     bool connecting = false;
 
@@ -61,7 +61,8 @@ struct MysqlSession::Step {
         if ((wanted & MYSQL_WAIT_WRITE) != 0) polled.events |= POLLOUT;
         if ((wanted & MYSQL_WAIT_EXCEPT) != 0) polled.events |= POLLPRI;
         for (;;) {
-            const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
+            const auto left =
+                std::chrono::ceil<std::chrono::milliseconds>(deadline - TimeBudget::Clock::now());
             if (left.count() <= 0) break;
             const int ready = ::poll(&polled, 1, static_cast<int>(left.count()));
             if (ready < 0 && errno == EINTR) continue;
@@ -83,27 +84,11 @@ std::string_view why_no_mysql() {
 }
 
 MysqlSession::MysqlSession(Credentials credentials, Limits limits)
-    : credentials_(std::move(credentials)), limits_(limits), left_(limits.total) {}
+    : credentials_(std::move(credentials)), limits_(limits), time_(limits) {}
 
 MysqlSession::~MysqlSession() {
     close();
     wipe(credentials_.password);
-}
-
-MysqlSession::Turn::Turn(MysqlSession& session) : session_(session), start_(Clock::now()) {
-    session.end_ = start_ + session.left_;
-}
-
-MysqlSession::Turn::~Turn() {
-    session_.left_ -= Clock::now() - start_;
-}
-
-MysqlSession::Clock::time_point MysqlSession::next_deadline() {
-    using std::chrono::milliseconds;
-    const auto now = Clock::now();
-    patience_ = std::min(limits_.step,
-                         std::max(std::chrono::ceil<milliseconds>(end_ - now), milliseconds(0)));
-    return std::min(end_, now + limits_.step);
 }
 
 void MysqlSession::aim(const Endpoint& server, const std::string& path, const RunInside& inside) {
@@ -115,7 +100,7 @@ void MysqlSession::aim(const Endpoint& server, const std::string& path, const Ru
 std::unique_ptr<MysqlSession> MysqlSession::again() const {
     auto second = std::make_unique<MysqlSession>(credentials_, limits_);
     second->aim(server_, path_, inside_);
-    second->left_ = left_;
+    second->time_ = time_;
     return second;
 }
 
@@ -162,7 +147,7 @@ std::optional<MysqlFailure> MysqlSession::connect() {
         return text.empty() ? nullptr : text.c_str();
     };
     const std::string host = path_.empty() ? server_.address.text() : "localhost";
-    Step step{.mysql = mysql, .deadline = next_deadline(), .connecting = true};
+    Step step{.mysql = mysql, .deadline = time_.next_deadline(), .connecting = true};
     MYSQL* made = nullptr;
     int kept_out = 0;
     step.drive(
@@ -195,7 +180,7 @@ void MysqlSession::close() {
     if (!handle_) return;
     MYSQL& mysql = handle_->mysql;
     constexpr std::chrono::milliseconds for_goodbye{200};
-    Step step{.mysql = mysql, .deadline = Clock::now() + for_goodbye};
+    Step step{.mysql = mysql, .deadline = TimeBudget::Clock::now() + for_goodbye};
     step.drive([&] { return mysql_close_start(&mysql); },
                [&](int events) { return mysql_close_cont(&mysql, events); });
     handle_.reset();
@@ -209,7 +194,7 @@ std::optional<MysqlFailure> MysqlSession::fail(const char* doing) {
         failure.code = 0;
         failure.trouble = MysqlTrouble::unreachable;
         failure.text = fmt::format("no answer within {:g} s ({})",
-                                   static_cast<double>(patience_.count()) / 1000, doing);
+                                   static_cast<double>(time_.patience().count()) / 1000, doing);
         return failure;
     }
     failure.trouble = mysql_trouble(failure.code);
@@ -223,7 +208,7 @@ std::optional<MysqlFailure> MysqlSession::query(const std::string& text, const T
     if (!handle_)
         return MysqlFailure{.trouble = MysqlTrouble::unreachable, .text = "not connected"};
     MYSQL& mysql = handle_->mysql;
-    Step step{.mysql = mysql, .deadline = next_deadline()};
+    Step step{.mysql = mysql, .deadline = time_.next_deadline()};
     int failed = 0;
     bytes_read_ = 0;
     step.drive([&] { return mysql_real_query_start(&failed, &mysql, text.data(), text.size()); },

@@ -2,7 +2,6 @@
 // probes/mysql*.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -14,6 +13,7 @@
 
 #include "probes/conversation.h"
 #include "probes/mysql_decode.h"
+#include "probes/time_budget.h"
 
 namespace connleak::probes {
 
@@ -26,26 +26,13 @@ struct MysqlFailure {
 
 class MysqlSession {
   public:
-    using Clock = std::chrono::steady_clock;
-
     MysqlSession(Credentials credentials, Limits limits);
     MysqlSession(const MysqlSession&) = delete;
     MysqlSession& operator=(const MysqlSession&) = delete;
     ~MysqlSession();
 
-    // While one stands, the total time runs.
-    class Turn {
-      public:
-        explicit Turn(MysqlSession& session);
-        Turn(const Turn&) = delete;
-        Turn& operator=(const Turn&) = delete;
-        ~Turn();
-
-      private:
-        MysqlSession& session_;
-        Clock::time_point start_;
-    };
-    void grant_total() { left_ = limits_.total; }
+    // Every step below is taken within a turn of it.
+    [[nodiscard]] TimeBudget& time() { return time_; }
 
     void use_password(const std::string& password) { credentials_.password = password; }
 
@@ -75,7 +62,6 @@ class MysqlSession {
   private:
     struct Handle;  // MYSQL
     struct Step;
-    [[nodiscard]] Clock::time_point next_deadline();
     std::optional<MysqlFailure> fail(const char* doing);
     std::optional<MysqlFailure> read_rows(Step& step, const TakeRow& take_row,
                                           const TakeColumns& take_columns);
@@ -86,9 +72,7 @@ class MysqlSession {
     std::string path_;
     RunInside inside_;
     std::unique_ptr<Handle> handle_;
-    Clock::duration left_{};
-    Clock::time_point end_;
-    std::chrono::milliseconds patience_{};
+    TimeBudget time_;
     bool timed_out_ = false;
     std::optional<std::int32_t> peer_pid_;
     std::uint64_t bytes_read_ = 0;

@@ -9,17 +9,17 @@
 #include "probes/redis_decode.h"
 #include "probes/redis_impl.h"
 #include "probes/redis_interview.h"
-#include "probes/redis_refusals.h"
+#include "probes/server_words.h"
 #include "system/descriptor.h"
 
 namespace connleak::probes {
 
 ServerAnswer RedisConversation::Impl::converse() {
-    const auto start = Clock::now();
+    const auto start = TimeBudget::Clock::now();
     ServerAnswer answer;
     connection.reset();
-    left = limits.total;
-    const Turn turn(*this);
+    time.refill();
+    const TimeBudget::Turn turn(time);
     try {
         interview(*this, answer);
     } catch (const std::exception& problem) {  // out of memory, in practice
@@ -28,7 +28,7 @@ ServerAnswer RedisConversation::Impl::converse() {
         answer.gaps.push_back({"redis", scope, problem.what(), lacks_everything});
     }
     run_id = answer.run_id;
-    answer.asking_ms = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+    answer.asking_ms = milliseconds_since(start);
     return answer;
 }
 
@@ -78,7 +78,7 @@ ServerAnswer RedisConversation::ask_unix(const std::string& path, const OpenSock
 
 std::optional<std::vector<ServerClient>> RedisConversation::clients_again() {
     if (!impl_->connection) return std::nullopt;
-    const Impl::Turn turn(*impl_);
+    const TimeBudget::Turn turn(impl_->time);
     try {
         const auto reply = impl_->put(*impl_->connection, {"CLIENT", "LIST"}, impl_->limits.bytes);
         if (!reply) {
@@ -103,7 +103,7 @@ bool RedisConversation::same_server_again() {
 
 std::string RedisConversation::run_id_again() {
     if (!impl_->open_socket) return {};
-    const Impl::Turn turn(*impl_);
+    const TimeBudget::Turn turn(impl_->time);
     try {
         auto connection = impl_->connect();
         if (!connection) return {};

@@ -12,13 +12,13 @@ std::optional<std::vector<ServerClient>> RedisConversation::clients_by_id(
     std::span<const std::uint64_t> ids) {
     if (!impl_->connection) return std::nullopt;
     if (ids.empty()) return std::vector<ServerClient>();
-    impl_->left = impl_->limits.total;
+    impl_->time.refill();
     try {
         RespConnection::Command command{"CLIENT", "LIST", "ID"};
         for (const std::uint64_t id : ids) command.push_back(std::to_string(id));
         RedisSession::Replies replies;
         {
-            const Impl::Turn turn(*impl_);
+            const TimeBudget::Turn turn(impl_->time);
             replies = impl_->put_all({&command, 1}, impl_->limits.bytes);
         }
         if (replies.size() != 1) return std::nullopt;
@@ -46,8 +46,8 @@ std::optional<std::vector<ServerClient>> RedisConversation::clients_by_id(
 std::vector<KillAnswer> RedisConversation::kill_clients(std::span<const std::uint64_t> ids) {
     std::vector<KillAnswer> answers;
     if (!impl_->connection || ids.empty()) return answers;
-    impl_->left = impl_->limits.total;
-    const Impl::Turn turn(*impl_);
+    impl_->time.refill();
+    const TimeBudget::Turn turn(impl_->time);
     try {
         std::vector<RespConnection::Command> commands;
         for (const std::uint64_t id : ids)
@@ -71,8 +71,8 @@ std::vector<KillAnswer> RedisConversation::kill_clients(std::span<const std::uin
 std::string RedisConversation::set_config(std::string_view name, std::string_view value) {
     constexpr const char* silent = "the server does not answer any more";
     if (!impl_->connection) return silent;
-    impl_->left = impl_->limits.total;
-    const Impl::Turn turn(*impl_);
+    impl_->time.refill();
+    const TimeBudget::Turn turn(impl_->time);
     const auto reply =
         impl_->put(*impl_->connection, {"CONFIG", "SET", name, value}, most_small_bytes);
     if (!reply) {

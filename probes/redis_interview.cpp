@@ -13,7 +13,7 @@ namespace connleak::probes {
 
 namespace {
 
-using Clock = RedisSession::Clock;
+using Clock = TimeBudget::Clock;
 using Words = RedisSession::Words;
 using Reply = std::unique_ptr<RespReply>;
 
@@ -23,10 +23,6 @@ constexpr std::uint64_t least_row_bytes = 64;
 constexpr const char* lacks_info = "the server's version, client counts and limits";
 constexpr const char* lacks_settings = "the server's tcp-keepalive and timeout settings";
 constexpr const char* lacks_clients = "the server's own list of its clients";
-
-double milliseconds_since(Clock::time_point start) {
-    return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-}
 
 std::string_view text_of(const RespReply& reply) {
     return reply.kind == ReplyKind::string || reply.kind == ReplyKind::status
@@ -89,7 +85,7 @@ class Interview {
     }
 
     [[nodiscard]] FailureContext context(std::uint64_t most_bytes) const {
-        return {!heard_, session_.patience, std::min(most_bytes, session_.limits.bytes),
+        return {!heard_, session_.time.patience(), std::min(most_bytes, session_.limits.bytes),
                 session_.credentials.password, session_.tls.context != nullptr};
     }
 

@@ -7,7 +7,7 @@
 
 namespace connleak::probes {
 
-// Connects, logs in and asks; fills `answer`. Within a RedisSession::Turn.
+// Connects, logs in and asks; fills `answer`. Within a turn of its time.
 void interview(RedisSession& session, ServerAnswer& answer);
 
 }  // namespace connleak::probes

@@ -6,25 +6,17 @@
 #include <cerrno>
 #include <cstring>
 
+#include "probes/server_words.h"
 #include "system/errno_name.h"
 
 namespace connleak::probes {
 
 namespace {
 
-constexpr std::size_t longest_line = 200;
 constexpr std::size_t longest_excerpt = 60;
 
 bool is_printable(char letter) {
     return letter >= ' ' && letter <= '~';
-}
-
-void hide(std::string& text, std::string_view password) {
-    if (password.empty()) return;
-    constexpr std::string_view hidden = "(hidden)";
-    for (std::size_t at = text.find(password); at != std::string::npos;
-         at = text.find(password, at + hidden.size()))
-        text.replace(at, password.size(), hidden);
 }
 
 // "NOPERM" of "NOPERM this user has no permissions …"; "" when the line does not begin with a code,
@@ -62,20 +54,6 @@ Trouble system_trouble(int number) {
 }
 
 }  // namespace
-
-// The server's own words. Since Redis 5 the answer to an unknown command repeats its arguments,
-// which for a renamed AUTH is the password.
-std::string server_line(std::string_view text, std::string_view password) {
-    text = text.substr(0, text.find_first_of("\r\n"));
-    text = text.substr(0, text.find(", with args beginning with"));
-    std::string line(text);
-    hide(line, password);
-    if (line.size() > longest_line) line.resize(longest_line);
-    std::replace_if(
-        line.begin(), line.end(),
-        [](char letter) { return (letter >= 0 && letter < ' ') || letter == '\x7f'; }, '?');
-    return line;
-}
 
 Refusal classify(std::string_view error_reply) {
     const auto begins = [&](std::string_view text) { return error_reply.starts_with(text); };
@@ -148,12 +126,6 @@ Trouble trouble_of_failure(const RespFailure& failure, const FailureContext& con
     }
     if (context.first) return not_redis(failure.head, context.password);
     return {"protocol error", "the server's answer is not RESP"};
-}
-
-void wipe(std::string& text) {
-    text.resize(text.capacity());
-    explicit_bzero(text.data(), text.size());
-    text.clear();
 }
 
 }  // namespace connleak::probes

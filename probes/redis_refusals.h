@@ -1,6 +1,4 @@
 // What a server says instead of an answer, in one line for a person and as a word for a program.
-// Texts that come from the network are cut, kept to one line and cleared of the password that was
-// sent.
 #pragma once
 
 #include <chrono>
@@ -28,8 +26,6 @@ struct Trouble {
     std::string line;  // for ServerAnswer::error
 };
 
-// The server's own words in one line. `password` is taken out; "" for none.
-std::string server_line(std::string_view text, std::string_view password);
 Trouble trouble_of_reply(std::string_view error_reply, std::string_view password);
 
 struct FailureContext {
@@ -48,8 +44,5 @@ Trouble speaks_no_tls();
 
 // "this is not a Redis server: …"
 Trouble not_redis(std::string_view head, std::string_view password);
-
-// Overwrites what `text` holds, its spare capacity included.
-void wipe(std::string& text);
 
 }  // namespace connleak::probes

@@ -4,65 +4,49 @@
 #include <span>
 #include <utility>
 
-#include "probes/redis_refusals.h"
+#include "probes/server_words.h"
 
 namespace connleak::probes {
 
 RedisSession::RedisSession(std::string scope_, const Credentials& credentials_, Limits limits_)
-    : scope(std::move(scope_)), credentials(credentials_), limits(limits_) {}
+    : scope(std::move(scope_)), credentials(credentials_), limits(limits_), time(limits_) {}
 
 RedisSession::~RedisSession() {
     wipe(credentials.password);
 }
 
-RedisSession::Turn::Turn(RedisSession& session) : session_(session), start_(Clock::now()) {
-    session.end = start_ + session.left;
-}
-
-RedisSession::Turn::~Turn() {
-    session_.left -= Clock::now() - start_;
-}
-
-Deadline RedisSession::next_deadline() {
-    using std::chrono::milliseconds;
-    const auto now = Clock::now();
-    const auto remaining = std::max(std::chrono::ceil<milliseconds>(end - now), milliseconds(0));
-    patience = std::min(limits.step, remaining);
-    return std::min<Deadline>(end, now + limits.step);
-}
-
 std::expected<RespConnection, RespFailure> RedisSession::connect() {
-    const Deadline deadline = next_deadline();
+    const Deadline deadline = time.next_deadline();
     if (!path.empty()) return RespConnection::connect(path, open_socket, deadline);
     auto made = RespConnection::connect(server, open_socket, deadline);
     if (!made || !tls.context) return made;
-    if (auto failed = made->secure(tls, next_deadline())) return std::unexpected(*failed);
+    if (auto failed = made->secure(tls, time.next_deadline())) return std::unexpected(*failed);
     return made;
 }
 
 bool RedisSession::answers_plain_text() {
-    auto made = RespConnection::connect(server, open_socket, next_deadline());
+    auto made = RespConnection::connect(server, open_socket, time.next_deadline());
     if (!made) return false;
-    const std::string answer = made->first_answer("PING\r\n", next_deadline());
+    const std::string answer = made->first_answer("PING\r\n", time.next_deadline());
     return answer.starts_with('+') || answer.starts_with('-');
 }
 
 bool RedisSession::answers_tls() {
     if (!path.empty()) return false;
-    auto made = RespConnection::connect(server, open_socket, next_deadline());
-    return made && is_tls_record(made->first_answer(tls_hello(), next_deadline()));
+    auto made = RespConnection::connect(server, open_socket, time.next_deadline());
+    return made && is_tls_record(made->first_answer(tls_hello(), time.next_deadline()));
 }
 
 RedisSession::Result RedisSession::put(RespConnection& to, Words words, std::uint64_t most_bytes) {
     return to.ask(std::span(words.begin(), words.size()), std::min(most_bytes, limits.bytes),
-                  next_deadline());
+                  time.next_deadline());
 }
 
 RedisSession::Replies RedisSession::put_all(std::span<const RespConnection::Command> commands,
                                             std::uint64_t most_bytes) {
     Replies replies;
     if (const auto failed = connection->ask_all(
-            commands, std::min(most_bytes, limits.bytes), next_deadline(),
+            commands, std::min(most_bytes, limits.bytes), time.next_deadline(),
             [&](std::unique_ptr<RespReply> reply) { replies.push_back(std::move(reply)); }))
         connection.reset();
     return replies;

@@ -2,7 +2,6 @@
 // left, and how its own row is known. Internal to probes/redis*.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <expected>
 #include <initializer_list>
@@ -15,6 +14,7 @@
 
 #include "probes/redis.h"
 #include "probes/resp_connection.h"
+#include "probes/time_budget.h"
 
 namespace connleak::probes {
 
@@ -22,7 +22,6 @@ namespace connleak::probes {
 constexpr std::uint64_t most_small_bytes = 4U << 20U;
 
 struct RedisSession {
-    using Clock = std::chrono::steady_clock;
     using Result = std::expected<std::unique_ptr<RespReply>, RespFailure>;
     using Words = std::initializer_list<std::string_view>;
 
@@ -35,10 +34,7 @@ struct RedisSession {
     TlsUse tls;
 
     std::optional<RespConnection> connection;
-    Clock::duration
-        left{};    // of limits.total; only the time that is spent in a conversation counts
-    Deadline end;  // of the turn that is under way
-    std::chrono::milliseconds patience{};  // what the last step was given
+    TimeBudget time;
 
     std::optional<std::uint64_t> own_id;
     std::optional<Endpoint> own_address;
@@ -47,19 +43,6 @@ struct RedisSession {
     RedisSession(const RedisSession&) = delete;
     RedisSession& operator=(const RedisSession&) = delete;
     ~RedisSession();  // wipes the password
-
-    // While one stands, the total time runs.
-    class Turn {
-      public:
-        explicit Turn(RedisSession& session);
-        Turn(const Turn&) = delete;
-        Turn& operator=(const Turn&) = delete;
-        ~Turn();
-
-      private:
-        RedisSession& session_;
-        Clock::time_point start_;
-    };
 
     // Connects, and where it is to be by TLS shakes hands: a step each.
     std::expected<RespConnection, RespFailure> connect();
@@ -76,9 +59,6 @@ struct RedisSession {
     Replies put_all(std::span<const RespConnection::Command> commands, std::uint64_t most_bytes);
     [[nodiscard]] std::vector<ServerClient>::iterator find_own(
         std::vector<ServerClient>& clients) const;
-
-  private:
-    Deadline next_deadline();
 };
 
 }  // namespace connleak::probes
