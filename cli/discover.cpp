@@ -195,8 +195,9 @@ class Discovery {
         return &servers.back();
     }
 
-    // The Redis that holds the socket. Another process can listen on another address of its port.
-    [[nodiscard]] const probes::ServerProcess* redis_of(const Socket& socket) const {
+    // The server process that holds the socket. Another process can listen on another address of
+    // its port.
+    [[nodiscard]] const probes::ServerProcess* process_of(const Socket& socket) const {
         const auto holds = [&](const probes::ServerProcess& process) {
             return std::ranges::find(process.listeners, socket.inode) != process.listeners.end();
         };
@@ -216,7 +217,7 @@ class Discovery {
         server.netns = socket.netns;
         for (const Socket& other : listeners_) {
             if (other.netns == socket.netns && other.tuple.local.port == socket.tuple.local.port &&
-                other.uid == socket.uid && redis_of(other) == redis_of(socket))
+                other.uid == socket.uid && process_of(other) == process_of(socket))
                 server.listening.push_back(other.tuple.local);
         }
         server.endpoint = best_name(server.listening);
@@ -236,12 +237,8 @@ class Discovery {
         if (!addresses.empty() && meant == nullptr) return nullptr;
 
         Server* server = nullptr;
-        if (target.protocol != Protocol::tcp) {
-            for (const probes::ServerProcess& process : processes_) {
-                if (std::ranges::find(process.listeners, socket.inode) != process.listeners.end())
-                    server = add_process(process);
-            }
-        }
+        if (target.protocol != Protocol::tcp)
+            if (const auto* process = process_of(socket)) server = add_process(*process);
         if (server == nullptr) server = add_listener(socket, target.protocol);
         keep_port(target.port, *server);
         if (meant != nullptr) server->endpoint = {*meant, target.port};

@@ -6,9 +6,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <map>
+#include <utility>
 
 #include "probes/proc_decode.h"
 #include "probes/proc_file.h"
@@ -48,15 +48,17 @@ class Threads {
         if (!proc) return;
         const auto process = open_folder(*proc, std::to_string(pid));
         if (!process) return;
-        tasks_ = Descriptor(::openat(process->get(), "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        auto tasks = open_folder(*process, "task");
+        if (!tasks) return;
+        tasks_ = std::move(*tasks);
         memory_ = Descriptor(::openat(process->get(), "mem", O_RDONLY | O_CLOEXEC));
-        if (!tasks_ || !memory_) return;
+        if (!memory_) return;
         const auto status = read_text(*process, "status", status_limit);
         const std::int32_t inside = status ? parse_status(*status).namespace_pid : 0;
         if (inside != 0 && inside != pid) name_all();
     }
 
-    [[nodiscard]] bool readable() const { return tasks_ && memory_; }
+    [[nodiscard]] bool readable() const { return static_cast<bool>(memory_); }
 
     // The one descriptor that the thread waits at.
     [[nodiscard]] std::optional<std::int32_t> waits_at(std::int32_t thread) const {
