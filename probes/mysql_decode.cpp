@@ -144,7 +144,7 @@ std::string_view mysql_version(std::string_view version) {
     constexpr std::string_view for_old_clients = "5.5.5-";
     if (version.starts_with(for_old_clients) && mysql_kind(version) == ServerKind::mariadb)
         version.remove_prefix(for_old_clients.size());
-    return version.substr(0, text_limit);
+    return version.substr(0, std::min(version.find(' '), text_limit));  // "… from Debian" of 11.8
 }
 
 void add_number(MysqlRow row, MysqlNumbers& numbers) {

@@ -46,7 +46,8 @@ bool grants_process(std::string_view grant);
 
 // The words "MariaDB" stand in every version that it tells, also behind "5.5.5-" of older ones.
 ServerKind mysql_kind(std::string_view version);
-// "5.5.5-10.3.39-MariaDB-log" -> "10.3.39-MariaDB-log"
+// "5.5.5-10.3.39-MariaDB-log" -> "10.3.39-MariaDB-log", "11.8.6-MariaDB-0+deb13u1 from Debian" ->
+// "11.8.6-MariaDB-0+deb13u1"
 std::string_view mysql_version(std::string_view version);
 
 // Names in small letters -> numbers, of SHOW VARIABLES and SHOW STATUS.

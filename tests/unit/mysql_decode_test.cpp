@@ -268,6 +268,7 @@ TEST(MysqlVersion, KindsAndVersions) {
           {"", ServerKind::mysql, ""},
           {"10.11.6-MariaDB-0+deb12u1", ServerKind::mariadb, "10.11.6-MariaDB-0+deb12u1"},
           {"5.5.5-10.3.39-MariaDB-log", ServerKind::mariadb, "10.3.39-MariaDB-log"},
+          {"11.8.6-MariaDB-0+deb13u1 from Debian", ServerKind::mariadb, "11.8.6-MariaDB-0+deb13u1"},
           {"5.5.68-MariaDB", ServerKind::mariadb, "5.5.68-MariaDB"},
           {"11.4.2-mariadb", ServerKind::mariadb, "11.4.2-mariadb"}}) {
         EXPECT_EQ(mysql_kind(greeting), kind) << greeting;
