@@ -7,14 +7,14 @@ end of stdin, so that it never outlives the test. `services.Client` is the other
 
 import collections
 import ctypes
-import json
 import os
 import socket
 import ssl
 import struct
-import sys
 import threading
 import time
+
+from orders import obey
 
 TIMEOUT = 10
 LINGER_NONE = struct.pack("ii", 1, 0)  # close() sends a reset
@@ -160,16 +160,4 @@ class Churner(threading.Thread):
             sock.close()
 
 
-def main():
-    client = Client()
-    print(json.dumps({"pid": os.getpid()}), flush=True)
-    for line in sys.stdin:
-        request = json.loads(line)
-        try:
-            answer = getattr(client, request.pop("do"))(**request)
-        except Exception as error:  # the test shall see it, whatever it is
-            answer = {"error": f"{type(error).__name__}: {error}"}
-        print(json.dumps(answer), flush=True)
-
-
-main()
+obey(Client())

@@ -76,6 +76,20 @@ def lab():
         yield made
 
 
+@pytest.fixture
+def pair(lab):
+    server, web = lab.hosts("server", "web")
+    lab.lan(server, web)
+    return server, web
+
+
+@pytest.fixture
+def three(lab):
+    server, web, other = lab.hosts("server", "web", "other")
+    lab.lan(server, web, other)
+    return server, web, other
+
+
 @pytest.fixture(scope="module")
 def module_lab():
     with Lab() as made:

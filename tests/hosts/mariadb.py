@@ -8,7 +8,6 @@ import atexit
 import collections
 import functools
 import os
-import select
 import shutil
 import subprocess
 import tempfile

@@ -55,13 +55,6 @@ def check(*words, status=0, **options):
 
 
 @pytest.fixture
-def pair(lab):
-    server, web = lab.hosts("server", "web")
-    lab.lan(server, web)
-    return server, web
-
-
-@pytest.fixture
 def healthy(pair):
     server, web = pair
     redis, client = Redis(server, tcp_keepalive=300), Client(web)

@@ -23,13 +23,6 @@ TOPOLOGIES = {
 }
 
 
-@pytest.fixture
-def pair(lab):
-    server, web = lab.hosts("server", "web")
-    lab.lan(server, web)
-    return server, web
-
-
 @pytest.mark.parametrize("topology, family", [
     ("bridge", "ipv4"), ("bridge", "ipv6"), ("bridge", "mapped"), ("router", "ipv4"), ("router", "ipv6"),
     ("router", "mapped"), ("cable", "ipv4"), ("cable", "ipv6"), ("container", "ipv4"), ("container", "ipv6"),

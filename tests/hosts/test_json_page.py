@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from lab import silence
-from report import BINARY, ROOT, connleak, scan
+from report import BINARY, ROOT, connleak
 from services import Client, Redis
 from sickness import ghost_host_up
 

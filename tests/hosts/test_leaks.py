@@ -11,13 +11,6 @@ from services import Client, Redis, TcpServer
 from sickness import close_wait_at_client, ghost_host_up, in_state, orphan
 
 
-@pytest.fixture
-def pair(lab):
-    server, web = lab.hosts("server", "web")
-    lab.lan(server, web)
-    return server, web
-
-
 @pytest.mark.parametrize("family", ["ipv4", "ipv6", "mapped"])
 def test_orphans(pair, family):
     server, web = pair

@@ -15,20 +15,6 @@ from sickness import ghost_host_gone, ghost_host_up, in_state, orphan
 pytestmark = pytest.mark.skipif(bool(lacking()), reason=f"no {', '.join(lacking())}")
 
 
-@pytest.fixture
-def pair(lab):
-    server, web = lab.hosts("server", "web")
-    lab.lan(server, web)
-    return server, web
-
-
-@pytest.fixture
-def three(lab):
-    server, web, other = lab.hosts("server", "web", "other")
-    lab.lan(server, web, other)
-    return server, web, other
-
-
 def listed(report, clients, **which):
     """Every connection's row has the server's own row for it, told apart by CONNECTION_ID()."""
     for client in clients:

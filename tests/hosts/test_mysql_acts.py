@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from actions import act
-from lab import eventually, silence
+from lab import eventually
 from mariadb import SECRET, TOO_MANY, MariaDb, MySqlClient, lacking, password_file, with_hosts_file
 from report import BINARY, VERDICTS, connleak, scan, scan_lines
 from services import Redis
@@ -19,13 +19,6 @@ from test_reap import held, ports
 from test_what_if import what_if
 
 pytestmark = pytest.mark.skipif(bool(lacking()), reason=f"no {', '.join(lacking())}")
-
-
-@pytest.fixture
-def pair(lab):
-    server, web = lab.hosts("server", "web")
-    lab.lan(server, web)
-    return server, web
 
 
 def sick(db, web, dead=3, live=3, **how):

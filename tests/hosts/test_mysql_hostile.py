@@ -21,13 +21,6 @@ MODES = ["mute", "greets", "drip", "huge", "garbage", "ancient", "breakoff", "re
 pytestmark = pytest.mark.skipif(bool(lacking()), reason=f"no {', '.join(lacking())}")
 
 
-@pytest.fixture
-def pair(lab):
-    server, web = lab.hosts("server", "web")
-    lab.lan(server, web)
-    return server, web
-
-
 class MySqlPeer(Service):
     """See mysql_peer.py for its modes."""
 

@@ -18,13 +18,6 @@ pytestmark = pytest.mark.skipif(bool(lacking()), reason=f"no {', '.join(lacking(
 
 
 @pytest.fixture
-def pair(lab):
-    server, web = lab.hosts("server", "web")
-    lab.lan(server, web)
-    return server, web
-
-
-@pytest.fixture
 def home(lab):
     """A home without option files, so that nobody's own are read."""
     (lab.directory / "home").mkdir()

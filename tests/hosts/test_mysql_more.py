@@ -22,13 +22,6 @@ CONTAINER = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
 pytestmark = pytest.mark.skipif(bool(lacking()), reason=f"no {', '.join(lacking())}")
 
 
-@pytest.fixture
-def three(lab):
-    server, web, other = lab.hosts("server", "web", "other")
-    lab.lan(server, web, other)
-    return server, web, other
-
-
 @pytest.mark.lab
 def test_the_servers_and_clients_of_these_tests(three):
     server, web, _ = three

@@ -15,13 +15,6 @@ from unix_redis import by_client, of
 pytestmark = pytest.mark.skipif(bool(lacking()), reason=f"no {', '.join(lacking())}")
 
 
-@pytest.fixture
-def three(lab):
-    server, web, other = lab.hosts("server", "web", "other")
-    lab.lan(server, web, other)
-    return server, web, other
-
-
 def named(server, names, **config):
     """A server to which each host is known by a name: {name: [hosts]}."""
     text = "".join(f"{address} {name}\n" for name, hosts in names.items() for host in hosts

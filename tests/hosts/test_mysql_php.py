@@ -23,13 +23,6 @@ pytestmark = [pytest.mark.skipif(bool(lacking()), reason=f"no {', '.join(lacking
               pytest.mark.skipif("pdo_mysql" not in MODULES or "mysqli" not in MODULES, reason="no php-mysql")]
 
 
-@pytest.fixture
-def pair(lab):
-    server, web = lab.hosts("server", "web")
-    lab.lan(server, web)
-    return server, web
-
-
 def pdo(server, more="", persistent="true", port=3306):
     """One connection of the script, used once."""
     dsn = f"mysql:host={server.ip};port={port}{more}"

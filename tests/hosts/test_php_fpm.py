@@ -3,21 +3,12 @@
     server (redis) ── switch ── web (php-fpm, pool shop)
 """
 
-import pytest
-
 import fastcgi
 from lab import eventually, silence
 from report import scan
 from services import PhpFpm, Redis
 
 GROUP = "php-fpm: pool shop"
-
-
-@pytest.fixture
-def pair(lab):
-    server, web = lab.hosts("server", "web")
-    lab.lan(server, web)
-    return server, web
 
 
 def call(how, server, more=""):

@@ -19,13 +19,6 @@ from sickness import cut_off, ghost_host_gone, ghost_host_up, in_state
 SECRET = "open-sesame-1414213562"
 
 
-@pytest.fixture
-def pair(lab):
-    server, web = lab.hosts("server", "web")
-    lab.lan(server, web)
-    return server, web
-
-
 def keepalive(host, port=6379, column=4):
     """The far ends of the host's established connections, by whether the kernel shows a keepalive timer."""
     shown = {True: set(), False: set()}

@@ -19,13 +19,6 @@ from sickness import cut_off, ghost_host_up, in_state, kill_sockets
 SECRET = "open-sesame-1618033988"
 
 
-@pytest.fixture
-def pair(lab):
-    server, web = lab.hosts("server", "web")
-    lab.lan(server, web)
-    return server, web
-
-
 def sick(redis, web, dead=3, live=3, **how):
     client = Client(web)
     made = SimpleNamespace(client=client, dead=sorted(client.open(redis, dead, **how)),

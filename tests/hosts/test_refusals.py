@@ -15,13 +15,6 @@ from sickness import ghost_host_up, in_state
 SECRET = "open-sesame-2718281828"
 
 
-@pytest.fixture
-def pair(lab):
-    server, web = lab.hosts("server", "web")
-    lab.lan(server, web)
-    return server, web
-
-
 def sick(redis, web, login=None, user=None):
     """Two ghosts, two live ones."""
     client = Client(web)

@@ -4,7 +4,6 @@ program sees its own namespace alone (--netns self), as on machines of their own
 import functools
 import json
 import os
-import subprocess
 
 import jsonschema
 import pytest

@@ -29,13 +29,6 @@ def papers(module_lab):
     return authority
 
 
-@pytest.fixture
-def pair(lab):
-    server, web = lab.hosts("server", "web")
-    lab.lan(server, web)
-    return server, web
-
-
 def sick(redis, web, papers, **how):
     client = Client(web)
     dead = client.open(redis, 2, tls=str(papers.certificate), **how)

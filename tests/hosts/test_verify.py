@@ -1,7 +1,6 @@
 """connleak verify: proof of life for peers that no table shows. The program sees the server's namespace alone, so
 that everything is unverified that was quiet for a second. Counted on the clients' side: nobody who lives is closed."""
 
-import json
 import os
 import signal
 import subprocess
@@ -26,13 +25,6 @@ def probes(report, **expected):
     """sent, answered, reset, unanswered; everything that was sent was also put back."""
     assert report["probes"] == {"sent": 0, "answered": 0, "reset": 0, "unanswered": 0,
                                 "restored": expected.get("sent", 0)} | expected, report.get("gaps")
-
-
-@pytest.fixture
-def pair(lab):
-    server, web = lab.hosts("server", "web")
-    lab.lan(server, web)
-    return server, web
 
 
 def routed(lab):
