@@ -1,11 +1,6 @@
 // In a build without libmariadb: every server is left unasked, with the reason.
 #include "probes/mysql.h"
 
-// Lint reads this file in builds with the library, too.
-#ifndef CONNLEAK_NO_MYSQL
-#define CONNLEAK_NO_MYSQL ""
-#endif
-
 namespace connleak::probes {
 
 struct MysqlConversation::Impl {
