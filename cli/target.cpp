@@ -73,8 +73,7 @@ std::expected<Target, std::string> parse_target(std::string_view text) {
     };
     constexpr std::string_view forms =
         "write host:port, :port, redis[s]://[user@]host:port, mysql://[user@]host[:port], "
-        "unix:/path "
-        "or tcp://host:port";
+        "unix:/path or tcp://host:port";
 
     if (take(rest, "unix:")) {
         if (rest.starts_with('@')) {
@@ -95,8 +94,9 @@ std::expected<Target, std::string> parse_target(std::string_view text) {
     // Said without the text: it holds a password.
     if (holds_password(user_of(text)))
         return std::unexpected(
-            std::string("TARGET: a password on the command line is visible to everybody; give it "
-                        "in REDISCLI_AUTH, by --pass-file FILE or --askpass"));
+            fmt::format("TARGET: a password on the command line is visible to everybody; give it "
+                        "in {}, by --pass-file FILE or --askpass",
+                        text.starts_with("mysql:") ? "~/.my.cnf" : "REDISCLI_AUTH"));
     target.tls = take(rest, "rediss://");
     if (!target.tls && take(rest, "mysql://")) target.protocol = Protocol::mysql;
     const bool url = target.tls || target.protocol == Protocol::mysql || take(rest, "redis://");
@@ -122,13 +122,15 @@ std::expected<Target, std::string> parse_target(std::string_view text) {
         }
     }
     const Place place = split(rest);
-    if (place.broken) return wrong("an IPv6 address goes in brackets: [2001:db8::1]:6379");
+    const std::uint16_t usual = target.protocol == Protocol::mysql ? mysql_port : redis_port;
+    if (place.broken)
+        return wrong(fmt::format("an IPv6 address goes in brackets: [2001:db8::1]:{}", usual));
     target.host = place.host;
     if (place.port.empty()) {
         if (rest.ends_with(':')) return wrong("a port is missing after ':'");
         if (!url || place.host.empty())
             return wrong(scheme ? "a port is missing" : std::string(forms));
-        target.port = target.protocol == Protocol::mysql ? mysql_port : redis_port;
+        target.port = usual;
         return target;
     }
     const auto port = parse_port(place.port);

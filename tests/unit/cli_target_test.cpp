@@ -134,7 +134,7 @@ TEST(Target, WrongOnes) {
     EXPECT_EQ(parsed("mysql://h:x"), "TARGET 'mysql://h:x': a port is a number from 1 to 65535");
     EXPECT_EQ(parsed("mysql://2001:db8::1"),
               "TARGET 'mysql://2001:db8::1': an IPv6 address goes in brackets: "
-              "[2001:db8::1]:6379");
+              "[2001:db8::1]:3306");
     EXPECT_EQ(parsed("mysqls://h"), "TARGET 'mysqls://h': unknown scheme; " + all);
     EXPECT_EQ(parsed("mariadb://h"), "TARGET 'mariadb://h': unknown scheme; " + all);
     const std::string path = "unix:/" + std::string(107, 'x');
@@ -159,6 +159,11 @@ TEST(Target, NeverEchoesAPassword) {
         EXPECT_TRUE(said.starts_with("TARGET")) << said;
         EXPECT_EQ(said.find('\n'), std::string::npos) << said;
     }
+    const std::string first =
+        "TARGET: a password on the command line is visible to everybody; give it in ";
+    const std::string last = ", by --pass-file FILE or --askpass";
+    EXPECT_EQ(parsed("redis://user:s3cret@h"), first + "REDISCLI_AUTH" + last);
+    EXPECT_EQ(parsed("mysql://user:s3cret@h"), first + "~/.my.cnf" + last);
 }
 
 TEST(Target, HostileTextIsShownAsOneHarmlessLine) {
