@@ -15,6 +15,7 @@
 
 #include "cli/check_history.h"
 #include "cli/render/text.h"
+#include "system/write_all.h"
 
 namespace connleak::cli {
 
@@ -55,14 +56,7 @@ int write_beside(const std::string& file, std::string_view text) {
     std::string beside = file + ".XXXXXX";
     const Descriptor descriptor(::mkostemp(beside.data(), O_CLOEXEC));  // mode 0600
     if (!descriptor) return errno;
-    int error = 0;
-    while (!text.empty() && error == 0) {
-        const ssize_t written = ::write(descriptor.get(), text.data(), text.size());
-        if (written >= 0)
-            text.remove_prefix(static_cast<std::size_t>(written));
-        else if (errno != EINTR)
-            error = errno;
-    }
+    int error = write_all(descriptor.get(), text);
     if (error == 0 && ::fsync(descriptor.get()) != 0) error = errno;
     if (error == 0 && ::rename(beside.c_str(), file.c_str()) != 0) error = errno;
     if (error != 0) ::unlink(beside.c_str());

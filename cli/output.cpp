@@ -12,20 +12,11 @@
 #include <utility>
 
 #include "cli/render/text.h"
+#include "system/write_all.h"
 
 namespace connleak::cli {
 
 namespace {
-
-int write_all(int descriptor, std::string_view text) {
-    while (!text.empty()) {
-        const ssize_t written = ::write(descriptor, text.data(), text.size());
-        if (written < 0 && errno == EINTR) continue;
-        if (written < 0) return errno;
-        text.remove_prefix(static_cast<std::size_t>(written));
-    }
-    return 0;
-}
 
 // The file beside is put in the place of the real one.
 int replace(const Descriptor& descriptor, const std::string& beside, const std::string& file) {
