@@ -3,11 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
 
 #include "cli/render/actions.h"
+#include "diagnosis/proof.h"
 #include "tests/unit/diagnosis_chaos.h"
 #include "tests/unit/render_worlds.h"
 
@@ -170,6 +172,30 @@ TEST(Plan, ProtectsTheClientsSideWhereTheServerIsOutOfSight) {
     EXPECT_EQ(told(plan_protect(away.sample, report)), "40001 keepalive");
     EXPECT_EQ(socket_to_protect(away.sample, report.connections[0]),
               report.connections[0].client_socket);
+}
+
+// Neither reaped, protected nor probed: its pid and descriptor are another host's.
+TEST(Plan, ASocketOfASnapshotIsNotHereToBeActedOn) {
+    const auto chosen = [](NetnsId place, Verdict verdict) {
+        Sample sample;
+        sample.servers.emplace_back().netns = place;
+        Socket socket;
+        socket.netns = place;
+        socket.state = State::established;
+        socket.inode = 7;
+        Report report;
+        Connection& connection = report.connections.emplace_back();
+        connection.server_socket = connection.client_socket = &socket;
+        connection.verdict = verdict;
+        return std::array{plan_reap(sample, report, MethodChoice::destroy, {}).totals().planned,
+                          plan_protect(sample, report).totals().planned,
+                          std::uint64_t{choose_subjects(sample, report, true).size()}};
+    };
+    const std::array<std::uint64_t, 3> none{};
+    for (const Verdict verdict :
+         {Verdict::healthy, Verdict::ghost, Verdict::suspect, Verdict::unverified, Verdict::orphan})
+        EXPECT_EQ(chosen(first_peer_netns, verdict), none);
+    EXPECT_EQ(chosen(1, Verdict::ghost), (std::array<std::uint64_t, 3>{1, 1, 1}));
 }
 
 TEST(Plan, TheTimeIsTheServersOwnUnlessToldOtherwise) {
