@@ -14,7 +14,7 @@ import struct
 import threading
 import time
 
-from orders import obey
+from orders import introduce, obey
 
 TIMEOUT = 10
 LINGER_NONE = struct.pack("ii", 1, 0)  # close() sends a reset
@@ -160,4 +160,5 @@ class Churner(threading.Thread):
             sock.close()
 
 
+introduce()
 obey(Client())

@@ -14,7 +14,7 @@ import threading
 
 import pymysql
 
-from orders import obey
+from orders import introduce, obey
 
 TIMEOUT = 20
 LINGER_NONE = struct.pack("ii", 1, 0)  # close() sends a reset
@@ -136,4 +136,5 @@ class Client:
         raise RuntimeError("the login was taken")
 
 
+introduce()
 obey(Client())

@@ -5,9 +5,13 @@ import os
 import sys
 
 
-def obey(worker):
-    """Each order names a method in `do`; what it returns is the answer."""
+def introduce():
+    """Says the pid unasked, for whom something else has started us."""
     print(json.dumps({"pid": os.getpid()}), flush=True)
+
+
+def obey(worker):
+    """Each order names a method in `do`; what it returns is the answer. Ends at the end of stdin."""
     for line in sys.stdin:
         order = json.loads(line)
         try:

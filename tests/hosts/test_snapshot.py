@@ -42,20 +42,13 @@ def scan_with(host, *snapshots, words=(), **options):
 
 
 @pytest.fixture
-def switched(lab):
-    server, web = lab.hosts("server", "web")
-    lab.lan(server, web)
-    return server, web
-
-
-@pytest.fixture
 def routed(lab):
     server, web = lab.hosts("server", "web")
     lab.router("router", [server], [web])
     return server, web
 
 
-@pytest.fixture(params=["switched", "routed"])
+@pytest.fixture(params=["pair", "routed"])
 def joined(request):
     return request.getfixturevalue(request.param)
 
@@ -109,8 +102,8 @@ def test_a_port_that_is_used_again(joined, tmp_path):
     scan_with(server, tmp_path / "web.json").expect(again, "unverified", "snapshot-too-old")
 
 
-def test_two_hosts_with_one_address(lab, switched, tmp_path):
-    server, web = switched
+def test_two_hosts_with_one_address(lab, pair, tmp_path):
+    server, web = pair
     redis, client = Redis(server), Client(web)
     dead = client.open(redis, 2)
     sickness.ghost_host_up(web, dead)
@@ -127,8 +120,8 @@ def test_two_hosts_with_one_address(lab, switched, tmp_path):
     scan_with(server, tmp_path / "web.json").expect(dead, "ghost")
 
 
-def test_a_host_that_masquerades_its_containers(lab, switched, tmp_path):
-    server, web = switched
+def test_a_host_that_masquerades_its_containers(lab, pair, tmp_path):
+    server, web = pair
     inner = lab.host("inner")
     lab.docker(web, inner)
     inner.default_route([web.addresses[-1][0]])
@@ -159,8 +152,8 @@ def test_a_host_that_masquerades_its_containers(lab, switched, tmp_path):
     assert sorted(client.alive(live)) == sorted(live)
 
 
-def test_a_snapshot_of_some_ports_proves_no_absence(switched, tmp_path):
-    server, web = switched
+def test_a_snapshot_of_some_ports_proves_no_absence(pair, tmp_path):
+    server, web = pair
     redis, client = Redis(server), Client(web)
     live, dead = client.open(redis, 1), client.open(redis, 1)
     sickness.ghost_host_up(web, dead)
@@ -172,8 +165,8 @@ def test_a_snapshot_of_some_ports_proves_no_absence(switched, tmp_path):
     report.expect(live, "healthy", "peer-socket-present")
 
 
-def test_through_a_pipe(switched):
-    server, web = switched
+def test_through_a_pipe(pair):
+    server, web = pair
     redis, client = Redis(server), Client(web)
     live, dead = client.open(redis, 2), client.open(redis, 2)
     sickness.ghost_host_up(web, dead)
@@ -184,9 +177,9 @@ def test_through_a_pipe(switched):
     assert verdicts == {e.port: "healthy" for e in live} | {e.port: "ghost" for e in dead}
 
 
-def test_seen_from_the_clients_side(switched, tmp_path):
+def test_seen_from_the_clients_side(pair, tmp_path):
     """The server's socket is seen by its host's snapshot; that it is not there is never concluded from one."""
-    server, web = switched
+    server, web = pair
     redis, client = Redis(server), Client(web)
     live, orphans = client.open(redis, 2), client.open(redis, 1)
     sickness.orphan(server, orphans)
@@ -197,9 +190,9 @@ def test_seen_from_the_clients_side(switched, tmp_path):
     report.expect(orphans, "unverified")
 
 
-def test_the_live_namespace_counts(switched, tmp_path):
+def test_the_live_namespace_counts(pair, tmp_path):
     """A snapshot of what is read in this run is of no use, however old."""
-    server, web = switched
+    server, web = pair
     snapshot(web, file=tmp_path / "web.json")
     redis, client = Redis(server), Client(web)
     live = client.open(redis, 2)
@@ -209,8 +202,8 @@ def test_the_live_namespace_counts(switched, tmp_path):
     assert report.row(live[0], service=redis)["client"]["peer_host"] is None
 
 
-def test_the_newest_snapshot_counts(switched, tmp_path):
-    server, web = switched
+def test_the_newest_snapshot_counts(pair, tmp_path):
+    server, web = pair
     redis, client = Redis(server), Client(web)
     dead = client.open(redis, 2)
     snapshot(web, file=tmp_path / "a-old.json")
@@ -239,8 +232,8 @@ def broken(document):
     yield "instant", json.dumps(document | {"taken_at": "yesterday"}).encode(), "damaged"
 
 
-def test_a_bad_file_is_one_line(switched, tmp_path):
-    server, web = switched
+def test_a_bad_file_is_one_line(pair, tmp_path):
+    server, web = pair
     document = snapshot(web)
     for name, content, why in broken(document):
         file = tmp_path / name
@@ -258,8 +251,8 @@ def test_a_bad_file_is_one_line(switched, tmp_path):
     assert done.returncode == 2 and b"is empty" in done.stderr
 
 
-def test_a_bad_file_in_a_folder_is_a_gap(switched, tmp_path):
-    server, web = switched
+def test_a_bad_file_in_a_folder_is_a_gap(pair, tmp_path):
+    server, web = pair
     redis, client = Redis(server), Client(web)
     live, dead = client.open(redis, 1), client.open(redis, 1)
     sickness.ghost_host_up(web, dead)
@@ -283,8 +276,8 @@ def test_a_bad_file_in_a_folder_is_a_gap(switched, tmp_path):
         assert why in gaps[name], (name, gaps[name])
 
 
-def test_a_clock_that_is_ahead(switched, tmp_path):
-    server, web = switched
+def test_a_clock_that_is_ahead(pair, tmp_path):
+    server, web = pair
     redis, client = Redis(server), Client(web)
     dead = client.open(redis, 1)
     sickness.ghost_host_up(web, dead)
@@ -298,8 +291,8 @@ def test_a_clock_that_is_ahead(switched, tmp_path):
     assert "in the future" in report.gaps("snapshot")[0]["effect"]
 
 
-def test_ten_thousand_snapshots(switched, tmp_path):
-    server, web = switched
+def test_ten_thousand_snapshots(pair, tmp_path):
+    server, web = pair
     redis, client = Redis(server), Client(web)
     live, dead = client.open(redis, 2), client.open(redis, 2)
     sickness.ghost_host_up(web, dead)
@@ -317,8 +310,8 @@ def test_ten_thousand_snapshots(switched, tmp_path):
 
 # ---------------------------------------------------------------- the document
 
-def test_without_rights(switched):
-    server, web = switched
+def test_without_rights(pair):
+    server, web = pair
     redis, client = Redis(server), Client(web)
     live = client.open(redis, 2)
     document = snapshot(web, user="nobody")
@@ -328,8 +321,8 @@ def test_without_rights(switched):
     assert document["netns"][0]["translation"] in ("unknown", "possible", "none")
 
 
-def test_a_full_disk(switched, tmp_path):
-    _, web = switched
+def test_a_full_disk(pair, tmp_path):
+    _, web = pair
     disk = tmp_path / "disk"
     disk.mkdir()
     words = " ".join(command("snapshot", "--netns", "self", "--output", disk / "web.json"))

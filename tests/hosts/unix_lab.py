@@ -6,7 +6,8 @@ import os
 import select
 import socket
 import subprocess
-import sys
+
+from orders import obey
 
 
 def raw(text):
@@ -108,16 +109,5 @@ class Program:
         return {"inodes": [self.keep(self.listener.accept()[0]) for _ in range(n)]}
 
 
-def main():
-    program = Program()
-    for line in sys.stdin:
-        request = json.loads(line)
-        try:
-            answer = getattr(program, request.pop("do"))(**request)
-        except Exception as error:  # the test shall see it, whatever it is
-            answer = {"error": f"{type(error).__name__}: {error}"}
-        print(json.dumps(answer), flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    obey(Program())
