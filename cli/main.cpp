@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "cli/names.h"
+#include "cli/name_services.h"
 #include "cli/output.h"
 #include "cli/verbs.h"
 

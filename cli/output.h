@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "cli/options.h"
+#include "cli/options/options.h"
 #include "system/descriptor.h"
 
 namespace connleak::cli {

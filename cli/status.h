@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include "cli/options.h"
-#include "diagnosis/plan.h"
+#include "cli/options/options.h"
+#include "diagnosis/actions/plan.h"
 
 namespace connleak::cli {
 

@@ -2,13 +2,13 @@
 
 #include <algorithm>
 
-#include "diagnosis/findings.h"
-#include "diagnosis/holders.h"
-#include "diagnosis/proxies.h"
-#include "diagnosis/purpose.h"
-#include "diagnosis/second_look.h"
-#include "diagnosis/unix_join.h"
-#include "diagnosis/verdict.h"
+#include "diagnosis/connections/recheck.h"
+#include "diagnosis/connections/unix_join.h"
+#include "diagnosis/connections/verdict.h"
+#include "diagnosis/findings/findings.h"
+#include "diagnosis/holders/holders.h"
+#include "diagnosis/holders/proxies.h"
+#include "diagnosis/holders/purpose.h"
 
 namespace connleak {
 

@@ -1,8 +1,8 @@
 // The whole way from a sample to a report: join, second look, verdicts, holders, findings.
 #pragma once
 
-#include "diagnosis/report.h"
-#include "diagnosis/witness.h"
+#include "diagnosis/connections/witness.h"
+#include "diagnosis/model/report.h"
 
 namespace connleak {
 

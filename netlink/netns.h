@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "diagnosis/records.h"
+#include "diagnosis/model/records.h"
 #include "system/descriptor.h"
 
 namespace connleak::netlink {

@@ -15,7 +15,7 @@
 
 #include "netlink/attributes.h"
 #include "netlink/netns.h"
-#include "netlink/sock_diag.h"
+#include "netlink/sockets/sock_diag.h"
 #include "system/descriptor.h"
 #include "system/errno_name.h"
 

@@ -7,8 +7,8 @@
 #include <cstring>
 #include <utility>
 
-#include "probes/mysql.h"
-#include "probes/redis.h"
+#include "probes/mysql/mysql.h"
+#include "probes/redis/redis.h"
 
 namespace connleak::probes {
 

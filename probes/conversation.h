@@ -13,8 +13,8 @@
 #include <string_view>
 #include <vector>
 
-#include "diagnosis/records.h"
-#include "probes/tls.h"
+#include "diagnosis/model/records.h"
+#include "probes/tls/tls.h"
 
 namespace connleak::probes {
 

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "diagnosis/report.h"
+#include "diagnosis/model/report.h"
 
 namespace connleak::render {
 

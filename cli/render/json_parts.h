@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "cli/render/sink.h"
-#include "diagnosis/records.h"
+#include "diagnosis/model/records.h"
 
 namespace connleak::render {
 

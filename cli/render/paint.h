@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "diagnosis/report.h"
+#include "diagnosis/model/report.h"
 
 namespace connleak::render {
 

@@ -1,5 +1,5 @@
 // /proc/PID/cgroup: any process that may make a cgroup chooses its name.
-#include "probes/cgroup.h"
+#include "probes/proc/cgroup.h"
 
 #include <cstddef>
 #include <cstdint>

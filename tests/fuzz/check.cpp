@@ -6,8 +6,8 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "cli/check_history.h"
-#include "diagnosis/thresholds.h"
+#include "cli/check/history.h"
+#include "diagnosis/health/thresholds.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace connleak;

@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <span>
 
-#include "netlink/conntrack_decode.h"
+#include "netlink/network/conntrack_decode.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace connleak;

@@ -1,6 +1,6 @@
 // Filter expressions: the words of a command line, here one a line. What can be parsed can be
 // evaluated and compiled, and what cannot has an error that lies in the text.
-#include "diagnosis/filter.h"
+#include "diagnosis/filter/filter.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "netlink/filter_bytecode.h"
+#include "netlink/sockets/filter_bytecode.h"
 
 namespace {
 

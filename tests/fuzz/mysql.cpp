@@ -1,8 +1,8 @@
 // A process list, grants, versions and numbers as a hostile MySQL may send them, and a thread's
 // blocked call. A line is a row, a tab ends a value, "\x01" alone is NULL; the first line names the
 // columns.
-#include "probes/mysql_decode.h"
-#include "probes/thread_sockets.h"
+#include "probes/mysql/decode.h"
+#include "probes/proc/thread_sockets.h"
 
 #include <cstddef>
 #include <cstdint>

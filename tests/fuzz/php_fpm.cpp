@@ -1,5 +1,5 @@
 // FPM's configuration files and the process titles, which any process can write.
-#include "probes/php_fpm.h"
+#include "probes/proc/php_fpm.h"
 
 #include <cstddef>
 #include <cstdint>

@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "probes/probe_wire.h"
+#include "probes/liveness/probe_wire.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace connleak::probes;

@@ -1,5 +1,5 @@
 // INFO and CLIENT LIST as a hostile server may send them.
-#include "probes/redis_decode.h"
+#include "probes/redis/decode.h"
 
 #include <cstddef>
 #include <cstdint>

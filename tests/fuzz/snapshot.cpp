@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <span>
 
-#include "cli/snapshot_parse.h"
+#include "collect/snapshot/parse.h"
 
 namespace {
 

@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <span>
 
-#include "netlink/sock_diag_decode.h"
+#include "netlink/sockets/sock_diag_decode.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const auto socket = connleak::netlink::decode_socket(std::span(data, size), 7);

@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <span>
 
-#include "netlink/unix_diag_decode.h"
+#include "netlink/sockets/unix_diag_decode.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace connleak::netlink;

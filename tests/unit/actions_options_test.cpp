@@ -1,9 +1,9 @@
 // The words of reap and protect, how they end, and what keepalive is set to.
 #include <gtest/gtest.h>
 
-#include "cli/protect_acts.h"
-#include "cli/protect_options.h"
-#include "cli/reap_options.h"
+#include "actions/protect.h"
+#include "cli/act/protect_options.h"
+#include "cli/act/reap_options.h"
 #include "cli/status.h"
 
 namespace connleak::cli {

@@ -1,4 +1,4 @@
-#include "diagnosis/address.h"
+#include "diagnosis/model/address.h"
 
 #include <gtest/gtest.h>
 

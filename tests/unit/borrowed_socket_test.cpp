@@ -1,6 +1,6 @@
 // Borrowed sockets, from this very process: real sockets on loopback, what is set on them and what
 // comes of it.
-#include "probes/borrowed_socket.h"
+#include "probes/liveness/borrowed_socket.h"
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>

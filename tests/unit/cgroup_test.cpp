@@ -1,4 +1,4 @@
-#include "probes/cgroup.h"
+#include "probes/proc/cgroup.h"
 
 #include <gtest/gtest.h>
 

@@ -1,12 +1,12 @@
 // check's words and its output, whole: tests/golden/check-*.txt.
-#include "cli/render/check.h"
+#include "cli/check/lines.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <sstream>
 
-#include "cli/check_options.h"
+#include "cli/check/options.h"
 #include "cli/render/text.h"
 #include "tests/unit/diagnosis_chaos.h"
 #include "tests/unit/golden.h"

@@ -1,5 +1,5 @@
 // The command line: what it means, and what is said when it means nothing.
-#include "cli/scan_options.h"
+#include "cli/report/scan_options.h"
 
 #include <gtest/gtest.h>
 

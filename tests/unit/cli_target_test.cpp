@@ -1,6 +1,6 @@
 // TARGETs, as the contract writes them, and what is said of those that are none: one line, and
 // never a password in it.
-#include "cli/target.h"
+#include "cli/options/target.h"
 
 #include <gtest/gtest.h>
 

@@ -1,7 +1,7 @@
 // What is near its end: clients, descriptors, ephemeral ports, PHP-FPM's pools.
 #include <gtest/gtest.h>
 
-#include "diagnosis/findings.h"
+#include "diagnosis/findings/findings.h"
 #include "tests/unit/diagnosis_world.h"
 
 namespace connleak {

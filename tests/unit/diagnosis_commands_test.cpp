@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "diagnosis/commands.h"
+#include "diagnosis/findings/commands.h"
 #include "tests/unit/diagnosis_world.h"
 #include "tests/unit/json_text.h"
 

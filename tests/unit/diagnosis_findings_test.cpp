@@ -1,7 +1,7 @@
 // Each finding: when it is made, how bad it is, and what a person is told, as literals.
 #include <gtest/gtest.h>
 
-#include "diagnosis/findings.h"
+#include "diagnosis/findings/findings.h"
 #include "tests/unit/diagnosis_world.h"
 
 namespace connleak {

@@ -2,7 +2,7 @@
 // and never crossed.
 #include <gtest/gtest.h>
 
-#include "diagnosis/join.h"
+#include "diagnosis/connections/join.h"
 #include "tests/unit/diagnosis_world.h"
 
 namespace connleak {

@@ -1,7 +1,7 @@
 // Where packets to an address really end: only that makes a peer's absence mean something.
 #include <gtest/gtest.h>
 
-#include "diagnosis/path.h"
+#include "diagnosis/connections/path.h"
 #include "tests/unit/diagnosis_world.h"
 
 namespace connleak {

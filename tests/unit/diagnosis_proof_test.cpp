@@ -1,10 +1,10 @@
 // Proof of life: whom to probe, what is concluded from what comes back, and what that makes of a
 // report.
-#include "diagnosis/proof.h"
+#include "diagnosis/actions/proof.h"
 
 #include <gtest/gtest.h>
 
-#include "probes/keepalive_probe.h"
+#include "probes/liveness/keepalive_probe.h"
 #include "tests/unit/diagnosis_world.h"
 
 namespace connleak {

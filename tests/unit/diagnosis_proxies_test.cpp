@@ -1,5 +1,5 @@
 // Who is behind the proxies among the holders, and what of it reaches the findings.
-#include "diagnosis/proxies.h"
+#include "diagnosis/holders/proxies.h"
 
 #include <gtest/gtest.h>
 

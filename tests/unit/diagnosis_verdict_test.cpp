@@ -1,7 +1,7 @@
 // The contract's table of verdicts, row by row, and the order of precedence between the rows.
 #include <gtest/gtest.h>
 
-#include "diagnosis/verdict.h"
+#include "diagnosis/connections/verdict.h"
 #include "tests/unit/diagnosis_world.h"
 
 namespace connleak {

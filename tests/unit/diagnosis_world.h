@@ -16,9 +16,9 @@
 #include <utility>
 #include <vector>
 
+#include "diagnosis/connections/named_rows.h"
+#include "diagnosis/connections/witness.h"
 #include "diagnosis/diagnose.h"
-#include "diagnosis/named_rows.h"
-#include "diagnosis/witness.h"
 
 namespace connleak::test {
 

@@ -13,7 +13,7 @@
 #include <thread>
 #include <vector>
 
-#include "diagnosis/address.h"
+#include "diagnosis/model/address.h"
 
 namespace connleak::test {
 

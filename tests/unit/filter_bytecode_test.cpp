@@ -1,6 +1,6 @@
 // Filters compiled for the kernel, on an interpreter that does what net/ipv4/inet_diag.c does
 // (inet_diag_bc_audit(), inet_diag_bc_run()), with sockets made up.
-#include "netlink/filter_bytecode.h"
+#include "netlink/sockets/filter_bytecode.h"
 
 #include <gtest/gtest.h>
 #include <linux/inet_diag.h>
@@ -12,7 +12,7 @@
 
 #include "filter_random.h"
 #include "filter_told.h"
-#include "netlink/bytecode.h"
+#include "netlink/sockets/bytecode.h"
 
 namespace connleak::netlink {
 namespace {

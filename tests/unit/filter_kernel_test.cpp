@@ -29,8 +29,8 @@
 
 #include "filter_random.h"
 #include "filter_told.h"
-#include "netlink/filter_bytecode.h"
-#include "netlink/sock_diag.h"
+#include "netlink/sockets/filter_bytecode.h"
+#include "netlink/sockets/sock_diag.h"
 #include "netlink_lab.h"
 
 namespace connleak::netlink {

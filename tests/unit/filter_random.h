@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "diagnosis/records.h"
+#include "diagnosis/model/records.h"
 
 namespace connleak::filter {
 

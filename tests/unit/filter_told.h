@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "diagnosis/filter.h"
+#include "diagnosis/filter/filter.h"
 
 namespace connleak::filter {
 

@@ -1,11 +1,11 @@
 // Growth over several runs, and the file that remembers them.
-#include "diagnosis/growth.h"
+#include "diagnosis/health/growth.h"
 
 #include <gtest/gtest.h>
 
 #include <random>
 
-#include "cli/check_history.h"
+#include "cli/check/history.h"
 #include "tests/unit/render_worlds.h"
 
 namespace connleak {

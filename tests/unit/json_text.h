@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "cli/render/json.h"
+#include "cli/report/json.h"
 
 namespace connleak::test {
 

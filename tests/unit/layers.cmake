@@ -29,4 +29,7 @@ allow(system system)
 allow(diagnosis diagnosis)
 allow(netlink system diagnosis netlink)
 allow(probes system diagnosis probes)
-allow(cli system diagnosis netlink probes cli)
+# What is left of the old house: these arrows run both ways until the engine is cut off from cli.
+allow(collect system diagnosis netlink probes collect cli)
+allow(actions system diagnosis netlink probes collect actions cli)
+allow(cli system diagnosis netlink probes collect actions cli)

@@ -1,5 +1,5 @@
 // Right before an act: what has changed since the plan is seen, whatever it is.
-#include "diagnosis/look_before_act.h"
+#include "diagnosis/actions/recheck.h"
 
 #include <gtest/gtest.h>
 

@@ -1,9 +1,9 @@
 // What check measures, and what it concludes from it.
-#include "diagnosis/metrics.h"
+#include "diagnosis/health/metrics.h"
 
 #include <gtest/gtest.h>
 
-#include "diagnosis/health.h"
+#include "diagnosis/health/health.h"
 #include "tests/unit/render_worlds.h"
 
 namespace connleak {

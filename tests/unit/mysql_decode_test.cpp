@@ -1,5 +1,5 @@
 // What MySQL and MariaDB say, of many versions and of none.
-#include "probes/mysql_decode.h"
+#include "probes/mysql/decode.h"
 
 #include <gtest/gtest.h>
 

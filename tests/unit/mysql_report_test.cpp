@@ -3,8 +3,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "cli/render/json.h"
-#include "diagnosis/unix_join.h"
+#include "cli/report/json.h"
+#include "diagnosis/connections/unix_join.h"
 #include "tests/unit/golden.h"
 #include "tests/unit/json_text.h"
 #include "tests/unit/mysql_world.h"

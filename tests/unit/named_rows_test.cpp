@@ -1,10 +1,10 @@
 // Rows of a process list that name the client's host in place of its address: put to the connection
 // that they are of, or to none; and then they keep connections from being called unlisted.
-#include "diagnosis/named_rows.h"
+#include "diagnosis/connections/named_rows.h"
 
 #include <gtest/gtest.h>
 
-#include "cli/kernel_witness.h"
+#include "collect/kernel_witness.h"
 #include "tests/unit/mysql_world.h"
 
 namespace connleak {

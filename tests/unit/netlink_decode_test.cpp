@@ -13,9 +13,9 @@
 #include <vector>
 
 #include "netlink/attributes.h"
-#include "netlink/bytecode.h"
-#include "netlink/repeats.h"
-#include "netlink/sock_diag_decode.h"
+#include "netlink/sockets/bytecode.h"
+#include "netlink/sockets/repeats.h"
+#include "netlink/sockets/sock_diag_decode.h"
 #include "netlink_bytes.h"
 
 namespace connleak::netlink {

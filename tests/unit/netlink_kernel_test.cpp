@@ -11,9 +11,9 @@
 #include <random>
 #include <stdexcept>
 
-#include "netlink/bytecode.h"
 #include "netlink/request.h"
-#include "netlink/sock_diag.h"
+#include "netlink/sockets/bytecode.h"
+#include "netlink/sockets/sock_diag.h"
 #include "netlink_lab.h"
 
 namespace connleak::netlink {

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "diagnosis/records.h"
+#include "diagnosis/model/records.h"
 #include "netlink/netns.h"
 #include "system/descriptor.h"
 

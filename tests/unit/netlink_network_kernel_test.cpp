@@ -8,9 +8,9 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include "diagnosis/report.h"
-#include "netlink/conntrack.h"
-#include "netlink/network.h"
+#include "diagnosis/model/report.h"
+#include "netlink/network/conntrack.h"
+#include "netlink/network/network.h"
 #include "netlink_lab.h"
 
 namespace connleak::netlink {

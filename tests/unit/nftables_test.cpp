@@ -8,8 +8,8 @@
 #include <string>
 #include <string_view>
 
-#include "diagnosis/report.h"
-#include "netlink/nftables.h"
+#include "diagnosis/model/report.h"
+#include "netlink/network/nftables.h"
 #include "netlink_bytes.h"
 
 namespace connleak::netlink {

@@ -1,4 +1,4 @@
-#include "probes/php_fpm.h"
+#include "probes/proc/php_fpm.h"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>

@@ -1,5 +1,5 @@
 // What reap and protect would do: ghosts and nothing else, in the way that can be done.
-#include "diagnosis/plan.h"
+#include "diagnosis/actions/plan.h"
 
 #include <gtest/gtest.h>
 
@@ -8,8 +8,8 @@
 #include <fstream>
 #include <sstream>
 
-#include "cli/render/actions.h"
-#include "diagnosis/proof.h"
+#include "cli/act/render.h"
+#include "diagnosis/actions/proof.h"
 #include "tests/unit/diagnosis_chaos.h"
 #include "tests/unit/render_worlds.h"
 

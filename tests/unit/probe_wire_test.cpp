@@ -1,6 +1,6 @@
 // Keepalive probes as bytes, and the kernel's filter for them: run by this very kernel on bytes
 // that the test made.
-#include "probes/probe_wire.h"
+#include "probes/liveness/probe_wire.h"
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "probes/proc_decode.h"
+#include "probes/proc/decode.h"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 #include <string_view>
 #include <unordered_set>
 
-#include "probes/fd_walk.h"
+#include "probes/proc/fd_walk.h"
 
 namespace connleak::probes {
 namespace {

@@ -1,4 +1,4 @@
-#include "probes/processes.h"
+#include "probes/proc/processes.h"
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "probes/process_sockets.h"
+#include "probes/proc/process_sockets.h"
 
 namespace connleak::probes {
 namespace {

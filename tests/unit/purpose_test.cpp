@@ -1,9 +1,9 @@
 // What connections are for, and what takes the slots of maxclients.
-#include "diagnosis/purpose.h"
+#include "diagnosis/holders/purpose.h"
 
 #include <gtest/gtest.h>
 
-#include "diagnosis/findings.h"
+#include "diagnosis/findings/findings.h"
 
 namespace connleak {
 namespace {

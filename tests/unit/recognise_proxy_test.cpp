@@ -1,5 +1,5 @@
 // What tells a proxy from an application that listens and uses a server.
-#include "diagnosis/recognise_proxy.h"
+#include "diagnosis/holders/recognise_proxy.h"
 
 #include <gtest/gtest.h>
 

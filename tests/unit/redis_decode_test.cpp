@@ -1,4 +1,4 @@
-#include "probes/redis_decode.h"
+#include "probes/redis/decode.h"
 
 #include <gtest/gtest.h>
 

@@ -4,7 +4,7 @@
 
 #include <csignal>
 
-#include "probes/redis_refusals.h"
+#include "probes/redis/errors.h"
 #include "tests/unit/redis_told.h"
 
 namespace connleak::probes {

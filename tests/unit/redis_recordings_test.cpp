@@ -5,7 +5,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "probes/redis_decode.h"
+#include "probes/redis/decode.h"
 
 namespace connleak::probes {
 namespace {

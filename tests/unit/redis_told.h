@@ -10,7 +10,7 @@
 #include <string>
 #include <utility>
 
-#include "probes/redis.h"
+#include "probes/redis/redis.h"
 #include "tests/unit/fake_server.h"
 
 namespace connleak::probes {

@@ -1,5 +1,5 @@
 // Which accepted connection is carried by which to the server.
-#include "diagnosis/relay_pairs.h"
+#include "diagnosis/holders/relay_pairs.h"
 
 #include <gtest/gtest.h>
 

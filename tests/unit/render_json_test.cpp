@@ -1,6 +1,6 @@
 // The report for programs: always JSON, always UTF-8, absent facts null, and every object with
 // exactly the members that the contract names (and the few that have been added to it).
-#include "cli/render/json.h"
+#include "cli/report/json.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // The report as lines: the same objects as the document's, each told apart and told from where.
-#include "cli/render/ndjson.h"
+#include "cli/report/ndjson.h"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 // The report for Prometheus, whole: tests/golden/*.prom. That real consumers take it is the subject
 // of tests/hosts/test_prometheus.py.
-#include "cli/render/prometheus.h"
+#include "cli/report/prometheus.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // The report for people, whole: tests/golden/*.txt.
-#include "cli/render/table.h"
+#include "cli/report/table.h"
 
 #include <gtest/gtest.h>
 

@@ -7,8 +7,8 @@
 #include <iterator>
 #include <string>
 
-#include "cli/snapshot_parse.h"
-#include "netlink/conntrack_decode.h"
+#include "collect/snapshot/parse.h"
+#include "netlink/network/conntrack_decode.h"
 
 namespace connleak::cli {
 namespace {

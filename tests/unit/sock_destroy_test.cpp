@@ -1,5 +1,5 @@
 // Closing one socket in the kernel: exactly that one, and what is said when it cannot be done.
-#include "netlink/sock_destroy.h"
+#include "netlink/sockets/sock_destroy.h"
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <set>
 
-#include "cli/render/socket_text.h"
+#include "cli/sockets/text.h"
 #include "sockets_world.h"
 
 namespace connleak::render {

@@ -1,5 +1,5 @@
 // --count-by, and the two JSON forms of both outputs.
-#include "cli/sockets_count.h"
+#include "cli/sockets/count.h"
 
 #include <gtest/gtest.h>
 

@@ -1,9 +1,9 @@
 // The words of `connleak sockets`.
-#include "cli/sockets_options.h"
+#include "cli/sockets/options.h"
 
 #include <gtest/gtest.h>
 
-#include "diagnosis/filter_tree.h"
+#include "diagnosis/filter/expression.h"
 
 namespace connleak::cli {
 namespace {

@@ -6,8 +6,8 @@
 #include <string_view>
 #include <vector>
 
-#include "cli/render/columns.h"
-#include "cli/render/sockets.h"
+#include "cli/sockets/columns.h"
+#include "cli/sockets/render.h"
 
 namespace connleak::test {
 

@@ -1,6 +1,6 @@
 // Which descriptor a server's thread waits at: from files as the kernel writes them, and from the
 // kernel itself.
-#include "probes/thread_sockets.h"
+#include "probes/proc/thread_sockets.h"
 
 #include <gtest/gtest.h>
 #include <poll.h>

@@ -1,5 +1,5 @@
 // Ranges of the Monitoring Plugins' development guidelines.
-#include "diagnosis/thresholds.h"
+#include "diagnosis/health/thresholds.h"
 
 #include <gtest/gtest.h>
 

@@ -9,8 +9,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include "netlink/unix_diag.h"
-#include "netlink/unix_diag_decode.h"
+#include "netlink/sockets/unix_diag.h"
+#include "netlink/sockets/unix_diag_decode.h"
 #include "netlink_lab.h"
 
 namespace connleak::netlink {

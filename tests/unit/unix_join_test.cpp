@@ -1,5 +1,5 @@
 // Connections by Unix socket, put together and judged from memory.
-#include "diagnosis/unix_join.h"
+#include "diagnosis/connections/unix_join.h"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 // Paths of Unix sockets as their process sees them, and where a left end was connected to: on real
 // sockets and fixture trees.
-#include "probes/unix_reach.h"
+#include "probes/proc/unix_reach.h"
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -12,7 +12,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "probes/server_processes.h"
+#include "probes/proc/server_processes.h"
 
 namespace connleak::probes {
 namespace {

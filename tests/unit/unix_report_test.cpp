@@ -3,17 +3,17 @@
 
 #include <deque>
 
-#include "cli/render/actions.h"
-#include "cli/render/json.h"
-#include "cli/render/json_items.h"
-#include "cli/render/table.h"
+#include "cli/act/render.h"
+#include "cli/report/json.h"
+#include "cli/report/json_items.h"
+#include "cli/report/table.h"
 #include "cli/status.h"
-#include "diagnosis/commands.h"
+#include "diagnosis/actions/plan.h"
+#include "diagnosis/actions/proof.h"
 #include "diagnosis/diagnose.h"
-#include "diagnosis/findings.h"
-#include "diagnosis/holders.h"
-#include "diagnosis/plan.h"
-#include "diagnosis/proof.h"
+#include "diagnosis/findings/commands.h"
+#include "diagnosis/findings/findings.h"
+#include "diagnosis/holders/holders.h"
 
 namespace connleak {
 namespace {

@@ -1,4 +1,4 @@
-#include "cli/verify_options.h"
+#include "cli/report/verify_options.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // What a timeout would do: whom Redis closes, whom it spares, and the value that harms nobody.
-#include "diagnosis/what_if.h"
+#include "diagnosis/actions/what_if.h"
 
 #include <gtest/gtest.h>
 
@@ -7,8 +7,8 @@
 #include <fstream>
 #include <sstream>
 
-#include "cli/render/what_if.h"
-#include "cli/what_if_options.h"
+#include "cli/what_if/options.h"
+#include "cli/what_if/render.h"
 #include "tests/unit/render_worlds.h"
 
 namespace connleak {

@@ -1,0 +1,34 @@
+// What `reap` and `protect` would do or have done, for people and for programs.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/report/json.h"
+#include "diagnosis/actions/plan.h"
+
+namespace connleak::render {
+
+struct Acts {
+    const Report& report;
+    const Plan& plan;
+    bool acted = false;  // with --yes
+    bool interrupted = false;
+    // Of protect. Spelled out for GCC 12, which warns where a designated initializer leaves them to
+    // their default.
+    // NOLINTBEGIN(readability-redundant-member-init)
+    std::vector<Coverage> coverage = {};
+    std::vector<ServerSetting> settings = {};
+    std::optional<std::int64_t> keepalive_s = {};  // --keepalive
+    // NOLINTEND(readability-redundant-member-init)
+};
+
+std::string reap_table(const Sample& sample, const Acts& acts, bool color);
+std::string protect_table(const Sample& sample, const Acts& acts, bool color);
+
+// schema_version 1, man/connleak-actions.schema.json.
+void reap_json(const Head& head, const Sample& sample, const Acts& acts, const Sink& sink);
+void protect_json(const Head& head, const Sample& sample, const Acts& acts, const Sink& sink);
+
+}  // namespace connleak::render

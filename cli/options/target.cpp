@@ -1,0 +1,144 @@
+#include "cli/options/target.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <optional>
+
+#include "cli/render/text.h"
+
+namespace connleak::cli {
+
+namespace {
+
+std::optional<std::uint16_t> parse_port(std::string_view text) {
+    std::uint16_t port = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+    if (error != std::errc() || end != text.data() + text.size() || port == 0) return std::nullopt;
+    return port;
+}
+
+bool take(std::string_view& text, std::string_view prefix) {
+    if (!text.starts_with(prefix)) return false;
+    text.remove_prefix(prefix.size());
+    return true;
+}
+
+// "host:port", "[v6]:port", ":port"; `port` is set only when there is one.
+struct Place {
+    std::string_view host;
+    std::string_view port;
+    bool broken = false;
+};
+
+Place split(std::string_view text) {
+    if (text.starts_with('[')) {
+        const std::size_t end = text.find(']');
+        if (end == std::string_view::npos) return {.host = {}, .port = {}, .broken = true};
+        const std::string_view rest = text.substr(end + 1);
+        if (!rest.empty() && rest.front() != ':') return {.host = {}, .port = {}, .broken = true};
+        if (text.substr(0, end).find(':') == std::string_view::npos)
+            return {.host = {}, .port = {}, .broken = true};
+        return {.host = text.substr(1, end - 1), .port = rest.empty() ? rest : rest.substr(1)};
+    }
+    const std::size_t colon = text.rfind(':');
+    if (colon == std::string_view::npos) return {.host = text, .port = {}};
+    // An IPv6 address without brackets leaves it open where the port begins.
+    if (text.find(':') != colon) return {.host = {}, .port = {}, .broken = true};
+    return {.host = text.substr(0, colon), .port = text.substr(colon + 1)};
+}
+
+// What stands before the last '@': a user's name, and perhaps a password.
+std::string_view user_of(std::string_view text) {
+    const std::size_t scheme = text.find("://");
+    if (scheme != std::string_view::npos) text.remove_prefix(scheme + 3);
+    const std::size_t at = text.rfind('@');
+    return at == std::string_view::npos ? std::string_view() : text.substr(0, at);
+}
+
+// A colon, also as URLs write it.
+bool holds_password(std::string_view user) {
+    return user.find(':') != std::string_view::npos || user.find("%3A") != std::string_view::npos ||
+           user.find("%3a") != std::string_view::npos;
+}
+
+}  // namespace
+
+std::expected<Target, std::string> parse_target(std::string_view text) {
+    Target target;
+    target.text = text;
+    std::string_view rest = text;
+    const auto wrong = [&](std::string_view why) {
+        return std::unexpected(fmt::format("TARGET '{}': {}", render::printable(text), why));
+    };
+    constexpr std::string_view forms =
+        "write host:port, :port, redis[s]://[user@]host:port, mysql://[user@]host[:port], "
+        "unix:/path or tcp://host:port";
+
+    if (take(rest, "unix:")) {
+        if (rest.starts_with('@')) {
+            if (rest.size() == 1) return wrong("after unix:@ comes an abstract name");
+            if (rest.size() > 108) return wrong("an abstract name has at most 107 bytes");
+            target.path = rest;
+            return target;
+        }
+        take(rest, "//");
+        if (!rest.starts_with('/'))
+            return wrong(
+                "the path of a Unix socket begins with /, an abstract name with @: "
+                "unix:/run/redis/redis.sock");
+        if (rest.size() > 107) return wrong("the path of a Unix socket has at most 107 bytes");
+        target.path = rest;
+        return target;
+    }
+    // Said without the text: it holds a password.
+    if (holds_password(user_of(text)))
+        return std::unexpected(
+            fmt::format("TARGET: a password on the command line is visible to everybody; give it "
+                        "in {}, by --pass-file FILE or --askpass",
+                        text.starts_with("mysql:") ? "~/.my.cnf" : "REDISCLI_AUTH"));
+    target.tls = take(rest, "rediss://");
+    if (!target.tls && take(rest, "mysql://")) target.protocol = Protocol::mysql;
+    const bool url = target.tls || target.protocol == Protocol::mysql || take(rest, "redis://");
+    if (!url && take(rest, "tcp://")) target.protocol = Protocol::tcp;
+    const bool scheme = rest.size() != text.size();
+    if (!scheme && text.find("://") != std::string_view::npos)
+        return wrong(fmt::format("unknown scheme; {}", forms));
+
+    if (const std::size_t at = rest.rfind('@'); at != std::string_view::npos) {
+        const std::string_view user = rest.substr(0, at);
+        if (!url)
+            return wrong("a user goes with redis://user@host:port, mysql://user@host or --user");
+        target.user = user;
+        rest.remove_prefix(at + 1);
+    }
+    if (url) {
+        if (const std::size_t slash = rest.find('/'); slash != std::string_view::npos) {
+            const std::string_view database = rest.substr(slash + 1);
+            if (target.protocol != Protocol::mysql &&
+                database.find_first_not_of("0123456789") != std::string_view::npos)
+                return wrong("after the port comes nothing, or a database's number");
+            rest = rest.substr(0, slash);
+        }
+    }
+    const Place place = split(rest);
+    const std::uint16_t usual = target.protocol == Protocol::mysql ? mysql_port : redis_port;
+    if (place.broken)
+        return wrong(fmt::format("an IPv6 address goes in brackets: [2001:db8::1]:{}", usual));
+    target.host = place.host;
+    if (place.port.empty()) {
+        if (rest.ends_with(':')) return wrong("a port is missing after ':'");
+        if (!url || place.host.empty())
+            return wrong(scheme ? "a port is missing" : std::string(forms));
+        target.port = usual;
+        return target;
+    }
+    const auto port = parse_port(place.port);
+    if (!port) return wrong("a port is a number from 1 to 65535");
+    target.port = *port;
+    if (!scheme) target.protocol = usual_protocol(*port);
+    if (target.host == "*" || target.host == "0.0.0.0" || target.host == "::") target.host.clear();
+    return target;
+}
+
+}  // namespace connleak::cli

@@ -1,0 +1,29 @@
+// The objects of a report, one builder each: what the JSON document lists and NDJSON has a line of.
+#pragma once
+
+#include "cli/render/json_parts.h"
+#include "cli/report/json.h"
+
+namespace connleak::render {
+
+Json json_generator();
+Json json_host(const Head& head);
+Json json_probes(const Probes& probes);
+Json json_cost(const Head& head, const Sample& sample);
+
+// What every document begins with: schema_version, generator, generated_at, host, complete, gaps.
+void add_head(Document& document, const Head& head, const Sample& sample);
+
+Json json_port(const Endpoint& end);
+// null when it is the same as `than`.
+Json json_if_other(const Endpoint& end, const Endpoint& than);
+
+// By which other objects name a server: {"address": …, "port": …}.
+Json server_key(const Server& server);
+Json json_server(const Server& value, const ServerCounts& counts);
+Json json_connection(const Sample& sample, const Connection& value);
+Json json_process(const Sample& sample, const Holder& holder);
+Json json_group(const Sample& sample, const Group& value);
+Json json_finding(const Sample& sample, const Finding& value);
+
+}  // namespace connleak::render

@@ -1,0 +1,12 @@
+// Proof of life as the verbs have it that begin with it: for those whom it was asked for, with its
+// progress on the terminal.
+#pragma once
+
+#include "collect/probe/prove.h"
+
+namespace connleak::cli {
+
+// `all`: every established connection, not only those that are unverified or suspect.
+ProofEnd prove_shown(Run& run, bool all, const ProofOptions& options);
+
+}  // namespace connleak::cli

@@ -1,0 +1,135 @@
+#include "cli/snapshot/write.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "cli/render/json_parts.h"
+#include "cli/report/json.h"
+#include "cli/sockets/render.h"
+#include "diagnosis/model/report.h"
+
+namespace connleak::render {
+
+namespace {
+
+Json hardware_address(const std::vector<std::uint8_t>& bytes) {
+    std::string text;
+    for (const std::uint8_t byte : bytes)
+        text += fmt::format("{}{:02x}", text.empty() ? "" : ":", byte);
+    return text_or_null(text);
+}
+
+Json link(const Link& value) {
+    Json json = Json::object();
+    Members members(json);
+    members.add("name", value.name);
+    members.add("index", value.index);
+    members.add("kind", text_or_null(value.kind));
+    members.add("hardware_address", hardware_address(value.hardware_address));
+    members.add("master", value.master != 0 ? Json(value.master) : Json(nullptr));
+    members.add("peer_netns", maybe(value.peer_netns));
+    members.add("up", value.up);
+    members.add("loopback", value.loopback);
+    members.add("programmed", value.programmed);
+    return json;
+}
+
+Json place(const Namespace& value, int passes) {
+    Json json = Json::object();
+    Members members(json);
+    members.add("id", value.id);
+    members.add("name", text_or_null(value.name));
+    members.add("own", value.own);
+    members.add("complete", value.complete);
+    members.add("passes", passes);
+    Json addresses = Json::array();
+    Json prefixes = Json::array();
+    for (const InterfaceAddress& each : value.addresses) {
+        Json text = json_address(each.address);
+        prefixes.push_back(
+            {{"address", text}, {"prefix_length", each.prefix_length}, {"link", each.interface}});
+        if (std::ranges::find(addresses, text) == addresses.end())
+            addresses.push_back(std::move(text));
+    }
+    members.add("addresses", std::move(addresses));
+    members.add("prefixes", std::move(prefixes));
+    Json links = Json::array();
+    for (const Link& each : value.links) links.push_back(link(each));
+    members.add("links", std::move(links));
+    members.add("translation", word(value.translation));
+    members.add("translation_reason", text_or_null(value.translation_reason));
+    members.add("bridge_translates", value.bridge_translates);
+    return json;
+}
+
+Json process(const Process& value) {
+    Json json = Json::object();
+    Members members(json);
+    members.add("pid", value.pid);
+    members.add("start_time",
+                value.start_time != 0 ? Json(rfc3339(value.start_time)) : Json(nullptr));
+    members.add("comm", value.comm);
+    members.add("command", value.command);
+    members.add("user", text_or_null(value.user));
+    members.add("unit", text_or_null(value.unit));
+    members.add("container", text_or_null(value.container));
+    members.add("netns", value.netns != 0 ? Json(value.netns) : Json(nullptr));
+    members.add("group", value.group);
+    members.add("group_kind", word(value.group_kind));
+    return json;
+}
+
+Json ends(const Tuple& tuple) {
+    const auto end = [](const Endpoint& value) {
+        return Json{{"address", json_address(value.address)}, {"port", value.port}};
+    };
+    return {{"source", end(tuple.local)}, {"destination", end(tuple.remote)}};
+}
+
+}  // namespace
+
+void snapshot_json(const cli::SnapshotRead& read, const std::vector<std::uint16_t>& ports,
+                   const Sink& sink) {
+    Document document(sink);
+    document.member("schema_version", 1);
+    document.member("kind", "snapshot");
+    document.member("generator", {{"name", "connleak"}, {"version", CONNLEAK_VERSION}});
+    document.member("taken_at", rfc3339_ms(read.taken_at_ms));
+    document.member("finished_at", rfc3339_ms(read.finished_at_ms));
+    document.member("clock",
+                    {{"boottime_ms", read.boottime_ms}, {"synchronized", read.synchronized}});
+    document.member("host", {{"name", read.host.name},
+                             {"kernel", read.host.kernel},
+                             {"boot_id", text_or_null(read.host.boot_id)}});
+    document.member("ports", ports.empty() ? Json(nullptr) : Json(ports));
+    document.member("complete", read.gaps.empty());
+    document.list("gaps", read.gaps, json_gap);
+    std::size_t at = 0;
+    document.list("netns", read.namespaces,
+                  [&](const Namespace& each) { return place(each, read.passes[at++]); });
+    std::vector<const Process*> processes;
+    processes.reserve(read.processes.by_pid.size());
+    for (const auto& [pid, each] : read.processes.by_pid) processes.push_back(&each);
+    std::ranges::sort(processes, {}, &Process::pid);
+    document.list("processes", processes, [](const Process* each) { return process(*each); });
+
+    // Before the sockets: which of them matter to a reader depends on it.
+    document.list("translations", read.translations, [](const TrackedConnection& each) {
+        return Json{
+            {"netns", each.netns}, {"original", ends(each.original)}, {"reply", ends(each.reply)}};
+    });
+
+    SocketsView view(read.processes);
+    for (const Namespace& each : read.namespaces)
+        for (const Link& device : each.links)
+            view.devices.emplace(std::pair(each.id, device.index), device.name);
+    document.list("sockets", read.sockets, [&](const Socket& each) {
+        Json json = Json::object();
+        fill_socket(json, {&each, nullptr}, view);
+        return json;
+    });
+    document.end();
+}
+
+}  // namespace connleak::render

@@ -1,0 +1,16 @@
+// A host's own side as JSON (schema_version 1, man/connleak-snapshot.schema.json).
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "cli/render/sink.h"
+#include "collect/snapshot/read.h"
+
+namespace connleak::render {
+
+// `ports`: those that the snapshot is restricted to. Ends with a newline; always valid UTF-8.
+void snapshot_json(const cli::SnapshotRead& read, const std::vector<std::uint16_t>& ports,
+                   const Sink& sink);
+
+}  // namespace connleak::render

@@ -1,0 +1,18 @@
+// What a timeout would do, for people and for programs.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "cli/report/json.h"
+#include "diagnosis/actions/what_if.h"
+
+namespace connleak::render {
+
+std::string what_if_table(const Sample& sample, std::span<const WhatIf> answers, bool color);
+
+// schema_version 1, man/connleak-what-if.schema.json.
+void what_if_json(const Head& head, const Sample& sample, std::span<const WhatIf> answers,
+                  const Sink& sink);
+
+}  // namespace connleak::render

@@ -1,0 +1,247 @@
+#include "collect/ask.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "collect/unix_sockets.h"
+#include "diagnosis/connections/join.h"
+#include "diagnosis/findings/findings.h"
+#include "probes/proc/thread_sockets.h"
+
+namespace connleak::cli {
+
+namespace {
+
+constexpr std::size_t asked_at_once = 8;
+
+// Where to connect to a server, the likeliest first. Loopback where it listens there: protected
+// mode lets nobody else in.
+std::vector<Endpoint> ways_to(const Session& session, const Server& server) {
+    std::vector<Endpoint> ways;
+    const auto add = [&](const Endpoint& end) {
+        if (end.address.is_unspecified() || end.address.is_link_local()) return;
+        if (std::ranges::find(ways, end) == ways.end()) ways.push_back(end);
+    };
+    if (server.listening.empty()) {
+        add(server.endpoint);
+        return ways;
+    }
+    std::vector<std::uint16_t> ports{server.endpoint.port};
+    for (const Endpoint& end : server.listening)
+        if (std::ranges::find(ports, end.port) == ports.end()) ports.push_back(end.port);
+    const Namespace* place = server.netns ? session.network(*server.netns) : nullptr;
+    for (const std::uint16_t port : ports) {
+        for (const char* loopback : {"127.0.0.1", "::1"}) {
+            const Endpoint end{*Address::parse(loopback), port};
+            if (listens_on(server, end)) add(end);
+        }
+        if (server.endpoint.port == port) add(server.endpoint);
+        for (const Endpoint& end : server.listening)
+            if (end.port == port) add(end);
+        if (place == nullptr) continue;
+        for (const InterfaceAddress& own : place->addresses)
+            if (listens_on(server, {own.address, port})) add({own.address, port});
+    }
+    return ways;
+}
+
+// Whether another address, port or path of the same server may do better: not where it answered,
+// refused for its limit, or already took all the time there is. MySQL's limit and logins are not
+// the same everywhere: extra_port, an account for localhost, one that its Unix socket vouches for.
+bool worth_another_try(const ServerAnswer& answer) {
+    if (is_mysql(answer.kind) && (answer.refused_at_limit || answer.login_denied)) return true;
+    return !answer.reachable && !answer.refused_at_limit &&
+           answer.error.find("no answer") == std::string::npos;
+}
+
+// How much an attempt has brought.
+int worth(const ServerAnswer& answer) {
+    if (answer.refused_at_limit) return 2;
+    if (answer.login_denied) return 1;
+    return answer.reachable ? 3 : 0;
+}
+
+// What is to be asked by TLS is never asked in plain text instead.
+void leave_unasked(Server& server, std::vector<Gap>& gaps) {
+    server.answer.error =
+        fmt::format("TLS is not in this build of connleak: {}", probes::why_no_tls());
+    gaps.push_back({"redis", server.endpoint.text(), server.answer.error,
+                    "all that the server knows; what follows is what the kernel shows without it"});
+}
+
+// Whom the server's certificate must be for. A server whose listening socket is in sight is not
+// taken for another one, so that of an address nothing is asked.
+std::string certificate_name(const Server& server) {
+    if (!server.host_name.empty()) return server.host_name;
+    return server.listening.empty() ? server.endpoint.address.text() : "";
+}
+
+struct Asked {
+    std::unique_ptr<probes::Conversation> conversation;
+    ServerAnswer answer;
+    std::optional<std::int32_t> peer_pid;  // of a Unix socket's other end
+    std::string user;
+};
+
+ServerAnswer no_way(ServerKind kind, const std::string& scope, const std::string& error,
+                    const std::string& why) {
+    ServerAnswer answer;
+    answer.kind = kind;
+    answer.asked = true;
+    answer.error = why + " (" + error + ")";
+    answer.gaps.push_back({is_mysql(kind) ? "mysql" : "redis", scope, error,
+                           why + ": " + std::string(probes::lacks_everything)});
+    return answer;
+}
+
+// MySQL's has its own places for a login, which hold unless this run was given another; what is
+// there for Redis alone is tried last, and only at a server that was named.
+probes::Credentials login_for(const Options& options, const Server& server,
+                              const std::string& password) {
+    probes::Credentials credentials{.user = options.user,
+                                    .password = password,
+                                    .second_password = {},
+                                    .defaults_file = options.defaults_file,
+                                    .tls = std::nullopt};
+    for (const Target& target : options.targets)
+        if (!target.user.empty() && target.port == server.endpoint.port)
+            credentials.user = target.user;
+    if (!is_mysql(server.kind)) return credentials;
+    if (server.tls) credentials.tls = options.tls_settings;
+    if (options.ask_password || !options.password_file.empty()) return credentials;
+    credentials.password.clear();
+    if (!options.targets.empty()) credentials.second_password = password;
+    return credentials;
+}
+
+Asked ask_one(const Session& session, const Server& server,
+              const probes::Credentials& credentials) {
+    const netlink::Netns* chosen = server.netns ? session.netns(*server.netns) : nullptr;
+    const netlink::Netns& place = chosen != nullptr ? *chosen : session.home();
+    const probes::RunInside inside = [&place](const auto& work) { return place.run(work); };
+    const auto step = session.options().connect_timeout;
+    const auto deadline = std::chrono::steady_clock::now() + 4 * step;
+    const auto limits = [&] {
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+            deadline - std::chrono::steady_clock::now());
+        return probes::Limits{.step = std::min(step, left), .total = left};
+    };
+    probes::TlsUse tls;
+    if (server.tls) tls = {session.tls, certificate_name(server)};
+    const std::string scope = server.path.empty() ? server.endpoint.text() : server.path;
+    const bool by_path = !server.path.empty();
+
+    Asked asked;
+    const auto ask = [&](const probes::TlsUse& use, const auto& put) {
+        asked.conversation =
+            probes::make_conversation(server.kind, scope, credentials, limits(), use);
+        asked.answer = put(*asked.conversation);
+    };
+    const auto ask_by_path = [&](const UnixWay& way) {
+        if (!way.refusal.empty()) {
+            asked.answer = no_way(server.kind, scope, way.refusal,
+                                  "the path of its Unix socket leads to none");
+            return;
+        }
+        ask({}, [&](auto& conversation) { return conversation.ask_unix(way.address, inside); });
+        asked.peer_pid = asked.conversation->peer_pid();
+        if (!asked.peer_pid || is_server(server, *asked.peer_pid)) return;
+        asked = {};
+        asked.answer =
+            no_way(server.kind, scope, "ESTALE", "another process listens at the path now");
+    };
+    std::optional<std::uint16_t> without_tls;
+    const auto try_once = [&](std::uint16_t port, const auto& put) {
+        if (std::chrono::steady_clock::now() >= deadline) return false;
+        Asked before = std::exchange(asked, {});
+        put();
+        const ServerAnswer& answer = asked.answer;
+        const bool goes_on = worth_another_try(answer);
+        if (port != 0 && server.tls && answer.tls == false) without_tls = port;
+        // The first failure is the one to report: it is of the address that the server is named by.
+        if (before.answer.asked && worth(answer) <= worth(before.answer)) asked = std::move(before);
+        return goes_on;
+    };
+    const auto by_tcp = [&] {
+        if (by_path) return true;
+        for (const Endpoint& end : ways_to(session, server)) {
+            if (end.port == without_tls) continue;
+            const bool goes_on = try_once(end.port, [&] {
+                ask(tls, [&](auto& conversation) { return conversation.ask(end, inside); });
+            });
+            if (!goes_on) return false;
+        }
+        return true;
+    };
+    // Where TLS was not asked for: what is wrong with it is to be told, not gone around.
+    const auto by_unix = [&] {
+        if (server.tls) return false;
+        for (const UnixWay& way : unix_ways_to(server)) {
+            const bool goes_on = try_once(0, [&] { ask_by_path(way); });
+            if (!goes_on) return false;
+        }
+        return true;
+    };
+    // MySQL's clients on its own host go by its Unix socket, and accounts are made for that.
+    if (is_mysql(server.kind) && session.options().targets.empty()) {
+        if (by_unix()) by_tcp();
+    } else if (by_tcp()) {
+        by_unix();
+    }
+    return asked;
+}
+
+}  // namespace
+
+void ask_servers(Session& session, const std::string& password) {
+    Sample& sample = session.sample();
+    session.conversations.resize(sample.servers.size());
+    std::vector<std::size_t> to_ask;
+    for (std::size_t at = 0; at < sample.servers.size(); ++at) {
+        Server& server = sample.servers[at];
+        if (server.kind == ServerKind::tcp) continue;
+        server.tls |= session.options().tls && server.path.empty();
+        if (server.tls && session.tls == nullptr && !is_mysql(server.kind))
+            leave_unasked(server, sample.gaps);
+        else
+            to_ask.push_back(at);
+    }
+
+    std::vector<Asked> answers(sample.servers.size());
+    std::atomic<std::size_t> next = 0;
+    const auto work = [&] {
+        for (std::size_t at = next++; at < to_ask.size(); at = next++) {
+            const Server& server = sample.servers[to_ask[at]];
+            const probes::Credentials credentials = login_for(session.options(), server, password);
+            answers[to_ask[at]] = ask_one(session, server, credentials);
+            answers[to_ask[at]].user = credentials.user;
+        }
+    };
+    std::vector<std::jthread> threads;
+    for (std::size_t at = 1; at < std::min(asked_at_once, to_ask.size()); ++at)
+        threads.emplace_back(work);
+    work();
+    threads.clear();
+
+    for (const std::size_t at : to_ask) {
+        Server& server = sample.servers[at];
+        session.conversations[at] = std::move(answers[at].conversation);
+        server.answer = std::move(answers[at].answer);
+        server.user = std::move(answers[at].user);
+        if (!server.answer.version.empty()) server.kind = server.answer.kind;
+        if (!server.pid) server.pid = answers[at].peer_pid;
+        if (server.pid && is_mysql(server.kind))
+            probes::find_thread_sockets(*server.pid, server.answer.clients);
+        server.asked_from = server.netns ? *server.netns : session.home().id();
+        session.redis_ms += server.answer.asking_ms;
+        std::ranges::move(server.answer.gaps, std::back_inserter(sample.gaps));
+        server.answer.gaps.clear();
+    }
+}
+
+}  // namespace connleak::cli

@@ -1,0 +1,76 @@
+#include "collect/cluster_bus.h"
+
+#include <algorithm>
+#include <iterator>
+#include <set>
+
+namespace connleak::cli {
+
+namespace {
+
+bool has_port(const std::vector<Endpoint>& ends, std::uint16_t port) {
+    return std::ranges::find(ends, port, &Endpoint::port) != ends.end();
+}
+
+void move_port(std::uint16_t port, std::vector<Endpoint>& from, std::vector<Endpoint>& to) {
+    std::ranges::copy_if(from, std::back_inserter(to),
+                         [port](const Endpoint& end) { return end.port == port; });
+    std::erase_if(from, [port](const Endpoint& end) { return end.port == port; });
+}
+
+void take_back(Server& server) {
+    std::ranges::move(server.bus, std::back_inserter(server.listening));
+    server.bus.clear();
+}
+
+void part_cluster_bus(Server& server) {
+    constexpr int offset = 10000;  // CLUSTER_PORT_INCR
+    std::set<std::uint16_t> ports;
+    for (const Endpoint& end : server.listening) ports.insert(end.port);
+    for (const std::uint16_t port : ports)
+        if (port > offset && ports.contains(static_cast<std::uint16_t>(port - offset)))
+            move_port(port, server.listening, server.bus);
+}
+
+}  // namespace
+
+void part_links(Server& server) {
+    if (!is_mysql(server.kind)) return part_cluster_bus(server);
+    constexpr std::uint16_t galera = 4567;  // wsrep_provider_options, gmcast.listen_addr
+    constexpr std::uint16_t group_replication = 33061;  // group_replication_local_address
+    for (const std::uint16_t port : {galera, group_replication})
+        if (server.listening.size() > 1) move_port(port, server.listening, server.bus);
+}
+
+void keep_port(std::uint16_t port, Server& server) {
+    move_port(port, server.bus, server.listening);
+}
+
+void settle_cluster_bus(Session& session) {
+    for (Server& server : session.sample().servers) {
+        const ServerPlace& place = server.answer.place;
+        if (place.mode == ServerMode::unknown) continue;
+        take_back(server);
+        if (place.mode != ServerMode::cluster) continue;
+        if (place.cluster_port)
+            move_port(*place.cluster_port, server.listening, server.bus);
+        else
+            part_cluster_bus(server);
+        // Named by the bus's port, it is to be named by that of its clients.
+        if (has_port(server.bus, server.endpoint.port) && !server.listening.empty())
+            server.endpoint.port = server.listening.front().port;
+    }
+}
+
+void count_bus_links(Sample& sample) {
+    for (Server& server : sample.servers) {
+        if (server.bus.empty()) continue;
+        server.bus_links = static_cast<std::uint64_t>(
+            std::ranges::count_if(sample.sockets, [&](const Socket& socket) {
+                return socket.netns == server.netns && socket.state == State::established &&
+                       has_port(server.bus, socket.tuple.local.port);
+            }));
+    }
+}
+
+}  // namespace connleak::cli

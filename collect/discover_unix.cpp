@@ -1,0 +1,108 @@
+#include "collect/discover_unix.h"
+
+#include <algorithm>
+#include <optional>
+#include <string_view>
+#include <tuple>
+#include <utility>
+
+#include "collect/unix_sockets.h"
+#include "probes/proc/unix_reach.h"
+
+namespace connleak::cli {
+
+UnixDiscovery::UnixDiscovery(Session& session) : session_(session) {
+    for (UnixSocket& socket : dump_unix_sockets(session).sockets) {
+        if (socket.type == UnixType::datagram || socket.name.empty()) continue;
+        (socket.socket.state == State::listen ? listeners_ : connected_)
+            .push_back(std::move(socket));
+    }
+}
+
+void UnixDiscovery::add_inodes(std::unordered_set<std::uint32_t>& listening) const {
+    for (const UnixSocket& socket : listeners_) listening.insert(socket.socket.inode);
+}
+
+std::unordered_set<std::uint32_t> UnixDiscovery::accepted() const {
+    std::unordered_set<std::string_view> names;
+    for (const UnixSocket& socket : listeners_) names.insert(socket.name);
+    std::unordered_set<std::uint32_t> inodes;
+    for (const UnixSocket& socket : connected_)
+        if (names.contains(socket.name)) inodes.insert(socket.socket.inode);
+    return inodes;
+}
+
+void UnixDiscovery::listen_as(const probes::ServerProcess& process, Server& server) const {
+    for (const UnixSocket& socket : listeners_) {
+        const bool held =
+            std::ranges::find(process.listeners, socket.socket.inode) != process.listeners.end();
+        const bool titled = process.hidden && !process.title_path.empty() &&
+                            process.title_path == socket.name &&
+                            (process.netns == 0 || process.netns == socket.socket.netns);
+        if (!held && !titled) continue;
+        server.unix_listening.push_back({socket.socket.inode, socket.socket.netns, socket.name,
+                                         probes::unix_path_text(process.pid, socket.name)});
+    }
+    if (!server.listening.empty() || server.unix_listening.empty()) return;
+    // A path is what others reach it by; of several the first by name, so that it keeps its own.
+    const UnixListener& first =
+        *std::ranges::min_element(server.unix_listening, {}, [](const UnixListener& each) {
+            return std::tuple(!each.path.starts_with('/'), each.path);
+        });
+    server.path = first.path;
+    server.netns = first.netns;
+    const auto file = probes::open_unix_file(process.pid, first.name);
+    server.path_elsewhere = file ? file->elsewhere : first.path.starts_with('/');
+}
+
+std::vector<Server> UnixDiscovery::servers_at(const std::string& path,
+                                              std::span<const probes::ServerProcess> all) const {
+    std::vector<Server> here;
+    std::vector<Server> elsewhere;
+    for (const probes::ServerProcess& process : all) {
+        Server server;
+        listen_as(process, server);
+        for (UnixListener& listener : server.unix_listening) {
+            std::optional<bool> is_elsewhere;
+            if (path.starts_with('@')) {
+                if (listener.path == path) is_elsewhere = listener.netns != session_.home().id();
+            } else if (const auto file = probes::open_unix_file(process.pid, listener.name)) {
+                const bool meant = probes::leads_to(path, file->file);
+                if (meant || listener.path == path) is_elsewhere = !meant;
+            } else if (listener.path == path) {
+                is_elsewhere = true;
+            }
+            if (!is_elsewhere) continue;
+            server.kind = process.kind;
+            server.pid = process.pid;
+            server.netns = listener.netns;
+            server.path = listener.path = path;
+            server.path_elsewhere = *is_elsewhere;
+            // By the one that was named, whichever others there are.
+            std::swap(server.unix_listening.front(), listener);
+            (*is_elsewhere ? elsewhere : here).push_back(std::move(server));
+            break;
+        }
+    }
+    if (!here.empty()) return here;
+    Server server = unknown_server(path);
+    if (elsewhere.empty() || probes::is_unix_socket(path)) {
+        elsewhere.clear();
+        elsewhere.push_back(std::move(server));
+    }
+    return elsewhere;
+}
+
+Server UnixDiscovery::unknown_server(const std::string& path) const {
+    Server server;
+    server.path = path;
+    server.netns = session_.home().id();
+    for (const UnixSocket& socket : listeners_) {
+        if (probes::unix_path_text(0, socket.name) == path)
+            server.unix_listening.push_back(
+                {socket.socket.inode, socket.socket.netns, socket.name, path});
+    }
+    return server;
+}
+
+}  // namespace connleak::cli

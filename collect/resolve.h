@@ -1,0 +1,18 @@
+// A host's name to addresses, bounded in time.
+#pragma once
+
+#include <chrono>
+#include <expected>
+#include <string>
+#include <vector>
+
+#include "diagnosis/model/address.h"
+
+namespace connleak::cli {
+
+// Numeric addresses are answered at once; names are looked up (getaddrinfo(3)) for at most `limit`.
+// The error is a phrase without the name.
+std::expected<std::vector<Address>, std::string> resolve(const std::string& host,
+                                                         std::chrono::milliseconds limit);
+
+}  // namespace connleak::cli

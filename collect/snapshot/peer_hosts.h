@@ -1,0 +1,56 @@
+// Snapshots to the peer hosts of a sample: which of them count, how far their clocks can be
+// trusted, and what can rename connections on the way out of them.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "collect/host.h"
+#include "collect/snapshot/parse.h"
+#include "diagnosis/model/records.h"
+
+namespace connleak::cli {
+
+class PeerHostsBuilder {
+  public:
+    // The sample's sockets, rows and servers are complete.
+    explicit PeerHostsBuilder(Sample& sample);
+
+    // Whether a socket of another host can be the other end of a connection of the sample, or can
+    // hold it under another name.
+    [[nodiscard]] bool wants(const Tuple& tuple) const;
+    void add(ParsedSnapshot snapshot, const std::string& name);
+    // Puts what counts into the sample.
+    void finish();
+
+  private:
+    using Key = std::pair<std::string, NetnsId>;  // boot id, and the namespace's id there
+    struct Candidate {
+        Key key;
+        PeerNamespace place;
+        std::string source;
+    };
+
+    [[nodiscard]] Key key_of(const ParsedSnapshot& snapshot, NetnsId id) const;
+    // The machine was started anew since the other snapshot of it.
+    [[nodiscard]] bool succeeds(const Candidate& newer, const Candidate& older) const;
+
+    Sample& sample_;
+    HostFacts own_;
+    std::int64_t now_ms_;
+    std::int64_t boottime_ms_;
+    bool synchronized_;
+    std::unordered_set<Endpoint> clients_;  // of connections whose server is here
+    std::unordered_set<Tuple> tuples_;      // of their peers' sockets
+    std::unordered_set<Address> peers_;
+    std::map<Key, std::int64_t> newest_;
+    std::vector<PeerHost> hosts_;
+    std::vector<Candidate> candidates_;
+};
+
+}  // namespace connleak::cli

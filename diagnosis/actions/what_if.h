@@ -1,0 +1,70 @@
+// Which clients a Redis `timeout` would close, and which of them are alive. Redis looks at every
+// client once a second and closes those that have been idle for longer than `timeout`
+// (clientsCron() in its networking), but for those that it never times out.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "diagnosis/model/report.h"
+
+namespace connleak {
+
+// Why the server does not time a client out. `busy` is MySQL's: a command is under way.
+enum class Exempt : std::uint8_t { replica, master, monitor, blocked, subscriber, busy };
+inline constexpr std::size_t exempt_count = 6;
+std::string_view word(Exempt why);
+
+// std::nullopt: `timeout` applies to it.
+std::optional<Exempt> exempt_from_timeout(const ServerClient& client);
+// The same of MySQL's wait_timeout, which counts while no command is under way.
+std::optional<Exempt> exempt_from_wait_timeout(const ServerClient& client);
+
+using VerdictCounts = std::array<std::uint64_t, verdict_count>;
+
+// The clients of one name and address that a value would close.
+struct TimedOut {
+    std::string group;    // "" when the client's process is out of sight
+    std::string address;  // "" for a Unix socket
+    std::uint64_t closes = 0;
+    VerdictCounts verdict{};
+};
+
+struct TimeoutCandidate {
+    std::int64_t timeout_s = 0;
+    std::uint64_t closes = 0;
+    VerdictCounts verdict{};  // of those
+    // Idle for long enough, but exempt.
+    std::array<std::uint64_t, exempt_count> exempt{};
+    std::vector<TimedOut> whose;  // most first
+
+    [[nodiscard]] std::uint64_t exempt_total() const;
+};
+
+// The clients whose idle time is at least `from_s` and below `below_s` (absent: no end).
+struct IdleRange {
+    std::int64_t from_s = 0;
+    std::optional<std::int64_t> below_s;
+    VerdictCounts verdict{};  // of those that are not exempt
+    std::uint64_t exempt = 0;
+};
+
+// One server whose client list is known.
+struct WhatIf {
+    std::size_t server = 0;
+    std::uint64_t clients = 0;
+    // No client that may be alive (anything but a ghost) is closed within the next second.
+    std::int64_t smallest_harmless_s = 1;
+    std::vector<TimeoutCandidate> candidates;  // in the order asked for
+    std::vector<IdleRange> idle;
+};
+
+// Servers without a complete client list are left out.
+std::vector<WhatIf> what_if(const Sample& sample, const Report& report,
+                            std::span<const std::int64_t> timeouts_s);
+
+}  // namespace connleak

@@ -1,0 +1,188 @@
+#include "diagnosis/findings/commands.h"
+
+#include <algorithm>
+
+#include "diagnosis/findings/findings.h"
+
+namespace connleak {
+
+namespace {
+
+const Namespace* find(const Sample& sample, std::optional<NetnsId> id) {
+    if (!id) return nullptr;
+    const auto found = std::ranges::find(sample.namespaces, *id, &Namespace::id);
+    return found == sample.namespaces.end() ? nullptr : &*found;
+}
+
+// jq: an address and port as ss writes them, and a server's as its client has it.
+constexpr std::string_view endpoint_filter =
+    R"jq(def e: (if .address|contains(":") then "[\(.address)]" else .address end) + ":\(.port)"; )jq"
+    R"jq(def d: .dialled // .; )jq";
+
+// Names come from files below /run/netns and paths from the command line; what the shell would read
+// otherwise is quoted. Control characters and bytes beyond ASCII go as $'\n' (bash, ksh, zsh): a
+// command is one line of plain text, whatever is in it.
+std::string quoted(std::string_view text) {
+    const auto plain = [](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+               c == '-' || c == '_' || c == '.' || c == '/' || c == ':';
+    };
+    const auto shown = [](char c) { return c >= ' ' && c <= '~'; };
+    if (!text.empty() && std::ranges::all_of(text, plain)) return std::string(text);
+    const bool escaped = !std::ranges::all_of(text, shown);
+    std::string result = escaped ? "$'" : "'";
+    for (const char c : text) {
+        constexpr std::string_view digits = "01234567";
+        const auto byte = static_cast<unsigned char>(c);
+        if (!shown(c)) {
+            // Octal has a fixed length; \x would take the digits that follow.
+            for (const char digit :
+                 {'\\', digits[byte >> 6U], digits[(byte >> 3U) & 7U], digits[byte & 7U]})
+                result += digit;
+        } else if (c == '\'') {
+            result += escaped ? "\\'" : "'\\''";
+        } else if (c == '\\' && escaped) {
+            result += "\\\\";
+        } else {
+            result += c;
+        }
+    }
+    return result + "'";
+}
+
+}  // namespace
+
+Commands::Commands(const Sample& sample, const Server& server) : sample_(sample), server_(server) {}
+
+std::string Commands::inside(const std::string& command) const {
+    return inside(server_.netns, command);
+}
+
+std::string Commands::inside(std::optional<NetnsId> netns, const std::string& command) const {
+    const Namespace* place = find(sample_, netns);
+    if (place == nullptr || place->own) return command;
+    constexpr std::string_view docker = "docker/";
+    if (place->name.starts_with(docker))
+        return "nsenter --net=" + quoted("/run/docker/netns/" + place->name.substr(docker.size())) +
+               ' ' + command;
+    if (!place->name.empty() && !place->name.contains('/'))
+        return "ip netns exec " + quoted(place->name) + ' ' + command;
+    std::optional<std::int32_t> inhabitant = netns == server_.netns ? server_.pid : std::nullopt;
+    if (!inhabitant) {
+        for (const auto& [pid, process] : sample_.processes.by_pid)
+            if (process.netns == netns) inhabitant = std::min(inhabitant.value_or(pid), pid);
+    }
+    if (!inhabitant) return "";
+    return "nsenter -t " + std::to_string(*inhabitant) + " -n " + command;
+}
+
+std::string Commands::tls_words() const {
+    std::string text;
+    for (const std::string& word : sample_.tls_words) text += ' ' + quoted(word);
+    return text;
+}
+
+std::string Commands::client(const std::string& words) const {
+    if (server_.path_elsewhere) return "";
+    if (is_mysql(server_.kind)) return mysql_client(words);
+    std::string command = server_.kind == ServerKind::valkey ? "valkey-cli" : "redis-cli";
+    if (!server_.path.empty()) {
+        command += " -s " + quoted(server_.path);
+    } else {
+        const Address& address = server_.endpoint.address;
+        if (!address.is_unspecified() && address.text() != "127.0.0.1")
+            command += " -h " + address.text();
+        command += " -p " + std::to_string(server_.endpoint.port);
+    }
+    if (server_.tls) command += " --tls" + tls_words();
+    if (!server_.user.empty()) command += " --user " + quoted(server_.user);
+    // It reads no file; REDISCLI_AUTH it finds by itself.
+    if (sample_.password_asked || !sample_.password_file.empty()) command += " --askpass";
+    if (!words.empty()) command += ' ' + words;
+    return inside(command);
+}
+
+std::string Commands::mysql_client(const std::string& sql) const {
+    std::string command = server_.kind == ServerKind::mariadb ? "mariadb" : "mysql";
+    // It reads this file or the usual ones, and none with a password alone; -p makes it ask.
+    if (!sample_.defaults_file.empty())
+        command += " --defaults-file=" + quoted(sample_.defaults_file);
+    if (!server_.user.empty()) command += " -u " + quoted(server_.user);
+    if (sample_.password_asked || !sample_.password_file.empty()) command += " -p";
+    const bool by_socket =
+        server_.answer.asked && !server_.answer.own_connection && !server_.unix_listening.empty();
+    const std::string socket = !server_.path.empty() ? server_.path
+                               : by_socket           ? server_.unix_listening.front().path
+                                                     : "";
+    const Address& address = server_.endpoint.address;
+    if (!socket.empty())
+        command += " -S " + quoted(socket);
+    else
+        command += " -h " + (address.is_unspecified() ? "127.0.0.1" : address.text()) + " -P " +
+                   std::to_string(server_.endpoint.port);
+    if (!sql.empty()) command += " -e " + quoted(sql);
+    return inside(command);
+}
+
+std::string Commands::set(const std::string& setting, std::int64_t value) const {
+    const std::string number = std::to_string(value);
+    return client(is_mysql(server_.kind) ? "SET GLOBAL " + setting + " = " + number
+                                         : "CONFIG SET " + setting + ' ' + number);
+}
+
+std::string Commands::limit_setting() const {
+    return is_mysql(server_.kind) ? "max_connections" : "maxclients";
+}
+
+std::string Commands::timeout_setting() const {
+    return is_mysql(server_.kind) ? "wait_timeout" : "timeout";
+}
+
+std::string Commands::connleak(const std::string& verb, const std::string& words) const {
+    std::string command = "connleak " + verb + ' ' + quoted(target_text(server_));
+    if (!server_.user.empty()) command += " --user " + quoted(server_.user);
+    if (server_.answer.asked && !sample_.password_file.empty())
+        command += " --pass-file " + quoted(sample_.password_file);
+    if (server_.answer.asked && sample_.password_asked) command += " --askpass";
+    if (is_mysql(server_.kind) && !sample_.defaults_file.empty())
+        command += " --defaults-file " + quoted(sample_.defaults_file);
+    if (server_.tls && is_mysql(server_.kind)) command += " --tls";
+    if (server_.tls) command += tls_words();
+    for (const std::string& file : sample_.snapshot_files)
+        command += " --peer-snapshot " + quoted(file);
+    if (!words.empty()) command += ' ' + words;
+    // A loopback address is another host in each namespace.
+    return server_.endpoint.address.is_loopback() ? inside(command) : command;
+}
+
+std::string Commands::chosen(Verdict verdict) const {
+    std::string condition = ".verdict == \"" + std::string(word(verdict)) + '"';
+    // Two servers count their clients' ids from 1 each, and the same addresses can exist twice:
+    // what is closed at this server must be this server's.
+    if (!server_.netns) return condition;
+    condition += " and .server.netns == " + std::to_string(*server_.netns);
+    const bool shared = std::ranges::any_of(sample_.servers, [&](const Server& other) {
+        return &other != &server_ && other.netns == server_.netns &&
+               std::ranges::any_of(other.listening, [&](const Endpoint& end) {
+                   return std::ranges::find(server_.listening, end.port, &Endpoint::port) !=
+                          server_.listening.end();
+               });
+    });
+    if (shared && server_.pid)
+        condition +=
+            " and any(.server_socket.owners[]?; .pid == " + std::to_string(*server_.pid) + ")";
+    return condition;
+}
+
+std::string Commands::destroy_client_sockets(Verdict verdict) const {
+    const std::string report = connleak("scan", "--json");
+    if (report.empty()) return "";
+    std::string filter(endpoint_filter);
+    filter += ".connections[] | select(" + chosen(verdict) + " and .client_socket.owners[0]) | ";
+    filter += R"jq("\(.client_socket.owners[0].pid) \(.client|e) \(.server|d|e)")jq";
+    return report + " | jq -r '" + filter +
+           "' | while read -r pid client server; do nsenter -t \"$pid\" -n ss -K state established "
+           "src \"$client\" dst \"$server\"; done";
+}
+
+}  // namespace connleak

@@ -1,0 +1,125 @@
+#include "diagnosis/holders/purpose.h"
+
+#include <algorithm>
+#include <array>
+
+#include "diagnosis/holders/holders.h"
+
+namespace connleak {
+
+namespace {
+
+bool ends_with_any(std::string_view text, std::initializer_list<std::string_view> endings) {
+    return std::ranges::any_of(endings, [&](std::string_view end) { return text.ends_with(end); });
+}
+
+// "sentinel-", eight digits of its run id, and what the link is for (sentinelSetClientName()).
+bool is_sentinels_name(std::string_view name) {
+    constexpr std::string_view begin = "sentinel-";
+    constexpr std::size_t digits = 8;
+    if (!name.starts_with(begin) || !ends_with_any(name, {"-cmd", "-pubsub"})) return false;
+    name.remove_prefix(begin.size());
+    return name.find('-') == digits && name.find_first_not_of("0123456789abcdef") == digits;
+}
+
+const Process* client_process(const Sample& sample, const Connection& connection) {
+    const Socket* client = connection.client_socket;
+    if (client == nullptr || client->inode == 0) return nullptr;
+    const Processes& processes = sample.processes_of(client->netns);
+    const auto owners = processes.owners.find(client->inode);
+    return owners == processes.owners.end() ? nullptr : holder_of(processes, owners->second);
+}
+
+// As the process calls itself: "redis-server *:26379 [sentinel]", "redis-sentinel".
+bool is_sentinel(const Process& process) {
+    return ends_with_any(process.comm, {"-sentinel"}) ||
+           ends_with_any(process.command, {" [sentinel]", " --sentinel"});
+}
+
+bool is_server(const Process& process) {
+    constexpr std::array<std::string_view, 6> programs{
+        "redis-server", "valkey-server", "keydb-server", "dragonfly", "mysqld", "mariadbd"};
+    return std::ranges::find(programs, process.comm) != programs.end();
+}
+
+}  // namespace
+
+bool is_binlog_dump(std::string_view command) {
+    return command.starts_with("Binlog Dump");
+}
+
+std::string_view word(Purpose purpose) {
+    switch (purpose) {
+        case Purpose::client:
+            return "client";
+        case Purpose::replication:
+            return "replication";
+        case Purpose::sentinel:
+            return "sentinel";
+        case Purpose::monitor:
+            return "monitor";
+    }
+    return "client";
+}
+
+std::string_view word(ServerMode mode) {
+    switch (mode) {
+        case ServerMode::standalone:
+            return "standalone";
+        case ServerMode::cluster:
+            return "cluster";
+        case ServerMode::sentinel:
+            return "sentinel";
+        case ServerMode::unknown:
+            break;
+    }
+    return "";
+}
+
+std::string_view word(ServerRole role) {
+    switch (role) {
+        case ServerRole::master:
+            return "master";
+        case ServerRole::replica:
+            return "replica";
+        case ServerRole::unknown:
+            break;
+    }
+    return "";
+}
+
+Purpose purpose_of(const Sample& sample, const Connection& connection) {
+    if (sample.servers[connection.server].kind == ServerKind::tcp) return Purpose::client;
+    const Process* process = client_process(sample, connection);
+    if (const ServerClient* row = connection.row;
+        row != nullptr && is_mysql(sample.servers[connection.server].kind))
+        return is_binlog_dump(row->command) ? Purpose::replication : Purpose::client;
+    // Dragonfly's rows have no flags.
+    if (const ServerClient* row = connection.row; row != nullptr && !row->flags.empty()) {
+        if (row->flags.contains('S')) return Purpose::replication;
+        if (row->flags.contains('O')) return Purpose::monitor;
+        // Anybody can call himself so; one that is in sight must be what it says.
+        if (is_sentinels_name(row->name) && (process == nullptr || is_sentinel(*process)))
+            return Purpose::sentinel;
+        return Purpose::client;
+    }
+    if (process == nullptr) return Purpose::client;
+    if (is_sentinel(*process)) return Purpose::sentinel;
+    return is_server(*process) ? Purpose::replication : Purpose::client;
+}
+
+std::string link_name(const Sample& sample, const Connection& connection) {
+    const Server& server = sample.servers[connection.server];
+    const Address& address = connection.client_end.address;
+    if (connection.purpose == Purpose::sentinel) return "sentinel " + address.text();
+    if (connection.purpose != Purpose::replication) return "";
+    // The link comes from any port; where the replica listens, it has told the master.
+    const auto same = [&](const Endpoint& each) { return each.address == address; };
+    const std::vector<Endpoint>& replicas = server.answer.place.replicas;
+    const auto told = std::ranges::find_if(replicas, same);
+    const bool alone =
+        told != replicas.end() && std::find_if(told + 1, replicas.end(), same) == replicas.end();
+    return std::string(word(server.kind)) + " replica " + (alone ? told->text() : address.text());
+}
+
+}  // namespace connleak

@@ -1,0 +1,322 @@
+// The plain records that every part of connleak speaks in: what was read from the kernel, from
+// /proc and from servers, before anything is concluded from it. No behaviour, no I/O, the standard
+// library alone.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "diagnosis/model/address.h"
+#include "diagnosis/model/proxy_records.h"
+#include "diagnosis/model/server_role.h"
+#include "diagnosis/model/socket.h"
+#include "diagnosis/model/unix_side.h"
+
+namespace connleak {
+
+// Something that the program could not see. It is part of the result and reaches every output.
+struct Gap {
+    std::string source;  // "proc", "netlink", "redis", "mysql", "netns", "conntrack" or "snapshot"
+    std::string scope;   // what it is about: "pid 312", "10.0.0.1:6379"
+    std::string error;   // the errno's name, or the server's own words
+    std::string effect;  // what the report lacks because of it, for a person
+    friend bool operator==(const Gap&, const Gap&) = default;
+};
+
+// ---------------------------------------------------------------- namespaces and their network
+
+struct InterfaceAddress {
+    Address address;
+    std::uint8_t prefix_length = 0;
+    std::uint32_t interface = 0;  // ifindex
+    friend bool operator==(const InterfaceAddress&, const InterfaceAddress&) = default;
+};
+
+// A network device, as RTM_GETLINK tells of it (rtnetlink(7)).
+struct Link {
+    std::uint32_t index = 0;
+    std::string name;
+    std::string kind;  // IFLA_INFO_KIND: "veth", "bridge", "macvlan"; "" for hardware
+    std::vector<std::uint8_t> hardware_address;
+    std::uint32_t master = 0;           // ifindex of the bridge (or bond, VRF) that it is a port of
+    std::uint32_t peer_index = 0;       // IFLA_LINK: a veth's other end, a macvlan's lower device
+    std::optional<NetnsId> peer_netns;  // namespace of peer_index; absent: not in sight
+    bool up = false;
+    bool loopback = false;
+    bool programmed = false;  // XDP, a clsact or ingress qdisc, tcx: may rewrite packets
+    friend bool operator==(const Link&, const Link&) = default;
+};
+
+// Whether packets can have their addresses rewritten on their way through a namespace. The later
+// the worse.
+enum class Translation : std::uint8_t {
+    none,      // looked, and nothing there translates
+    tracked,   // NAT rules, and nothing else: what they do to a connection is in the connection
+               // tracking table while it has an entry for it
+    unknown,   // could not be looked at
+    possible,  // IPVS services, packet programs, rules that write addresses: no table tells of them
+};
+
+struct Namespace {
+    NetnsId id = 0;
+    std::string name;  // "web1" (ip netns), "docker/ab12…", else "" and it is known by a process
+    bool own = false;  // the one that connleak itself runs in
+    bool complete = false;  // socket table, addresses and links were read whole, without an error
+    std::vector<InterfaceAddress> addresses;
+    std::vector<Link> links;
+    Translation translation = Translation::unknown;
+    std::string translation_reason;  // "nft chain nat postrouting", "cannot read nftables: EPERM"
+    // br_netfilter hands bridged packets to this namespace's rules, and they may translate.
+    bool bridge_translates = false;
+    std::uint16_t port_range_low = 0;  // net.ipv4.ip_local_port_range; 0 when unreadable
+    std::uint16_t port_range_high = 0;
+};
+
+// A connection in a connection-tracking table: what its two sides hold when something in `netns`
+// rewrites it. In both tuples `local` is the source: the opener's own socket is `original`, the
+// other side's own socket is `reply`.
+struct TrackedConnection {
+    NetnsId netns = 0;
+    Tuple original;
+    Tuple reply;
+    std::uint32_t status = 0;  // IPS_* bits (nf_conntrack_common.h)
+    bool zoned = false;        // in a zone of its own, where a question by tuple does not find it
+
+    [[nodiscard]] bool translated() const { return reply != original.mirrored(); }
+    friend bool operator==(const TrackedConnection&, const TrackedConnection&) = default;
+};
+
+// ---------------------------------------------------------------- processes (proc(5))
+
+// A process that holds a descriptor of a socket.
+struct Owner {
+    std::int32_t pid = 0;
+    std::int32_t fd = 0;
+    friend auto operator<=>(const Owner&, const Owner&) = default;
+};
+
+enum class GroupKind : std::uint8_t { php_fpm_pool, unit, container, executable };
+
+struct Process {
+    std::int32_t pid = 0;
+    std::int32_t parent = 0;
+    std::int32_t namespace_pid = 0;  // its pid in its own pid namespace (NSpid's last), else `pid`
+    std::int64_t start_time = 0;     // seconds since the epoch
+    std::string comm;                // raw bytes, can hold anything
+    std::string command;             // arguments joined by blanks, bounded; raw bytes
+    std::string user;                // name, or the number as text
+    std::uint32_t uid = 0;
+    std::string unit;       // systemd unit, "" for none
+    std::string container;  // container id, "" for none
+    NetnsId netns = 0;
+    std::string group;  // what a person calls it: "php-fpm: pool www", "worker.service"
+    GroupKind group_kind = GroupKind::executable;
+    std::optional<std::uint64_t> fd_limit;  // soft RLIMIT_NOFILE
+};
+
+// A PHP-FPM pool as its master's configuration tells it.
+struct FpmPool {
+    std::string name;
+    std::int32_t master_pid = 0;
+    std::int32_t workers = 0;  // processes with the pool's title
+    std::optional<std::uint32_t>
+        max_children;  // pm.max_children; absent: configuration not readable
+};
+
+// What /proc tells about the holders of sockets.
+struct Processes {
+    std::unordered_map<std::uint32_t, std::vector<Owner>>
+        owners;                                        // socket inode -> all its owners, sorted
+    std::unordered_map<std::int32_t, Process> by_pid;  // the processes that `owners` names
+    std::vector<FpmPool> pools;
+    std::vector<Gap> gaps;
+    std::uint64_t processes_read = 0;
+};
+
+// ---------------------------------------------------------------- servers
+
+// One row of Redis's CLIENT LIST, or of MySQL's process list. A field that this version of the
+// server does not send is absent. Sizes in bytes. Texts are raw bytes from the network.
+struct ServerClient {
+    std::uint64_t id = 0;                   // 0 before Redis 2.8.12
+    std::optional<Endpoint> address;        // absent for a unix socket, and for "?:0"
+    std::optional<Endpoint> local_address;  // laddr, since 6.2
+    std::string path;                       // of a unix socket
+    // MySQL: what it calls the client's address where it resolves names (then `address` is absent),
+    // and the client's port.
+    std::string host_name;
+    std::optional<std::uint16_t> host_port;
+    bool by_unix_socket = false;            // MySQL, which does not tell the path
+    std::optional<std::int32_t> thread_id;  // of the server's thread, in its own pid namespace
+    std::string name;
+    std::string flags;
+    std::string user;
+    std::string command;   // MySQL: "Sleep", "Query"
+    std::string database;  // MySQL
+    std::string state;     // MySQL: what it does about the command
+    std::string library_name;
+    std::string library_version;
+    std::optional<std::int32_t> fd;  // -1 for a client without a descriptor
+    // MySQL: at least; a connection is as old as those that came after it.
+    std::optional<std::int64_t> age_s;
+    std::optional<std::int64_t> idle_s;  // since the last command came
+    std::optional<std::int64_t> db;
+    std::optional<std::int64_t> subscriptions;          // sub
+    std::optional<std::int64_t> pattern_subscriptions;  // psub
+    std::optional<std::int64_t> query_buffer_bytes;     // qbuf
+    std::optional<std::int64_t> output_memory_bytes;    // omem
+    std::optional<std::int64_t> total_memory_bytes;     // tot-mem
+};
+
+// Which program answers (or would answer) on the port.
+enum class ServerKind : std::uint8_t { tcp, redis, valkey, keydb, dragonfly, mysql, mariadb };
+
+constexpr bool is_mysql(ServerKind kind) {
+    return kind == ServerKind::mysql || kind == ServerKind::mariadb;
+}
+constexpr bool is_redis(ServerKind kind) {
+    return kind != ServerKind::tcp && !is_mysql(kind);
+}
+
+// What a server said of itself. Every fact can be missing: the rest of the report goes on without
+// it.
+struct ServerAnswer {
+    bool asked = false;
+    bool reachable = false;         // a conversation took place, even one that ended in NOAUTH
+    bool refused_at_limit = false;  // "max number of clients reached", "Too many connections"
+    bool login_denied = false;      // it talks, but not with who we are
+    std::string error;              // what went wrong first, one line; "" for nothing
+    std::optional<bool> tls;        // whether the port speaks TLS, where that was seen
+    bool clients_complete = false;  // the client list was read to its end, and is that of all
+    bool counts_disagree = false;   // connected_clients and listed_clients, beyond churn
+    ServerKind kind = ServerKind::redis;
+    std::string version;
+    ServerPlace place;
+    std::string run_id;                      // differs between two servers behind one address
+    std::optional<std::int32_t> process_id;  // in the server's own pid namespace
+    std::optional<std::uint64_t> connected_clients;
+    // Rows of CLIENT LIST that the server would count in connected_clients, our own among them.
+    std::optional<std::uint64_t> listed_clients;
+    std::optional<std::uint64_t> blocked_clients;
+    std::optional<std::uint64_t> maxclients;
+    std::optional<std::uint64_t> rejected_connections;
+    std::optional<std::uint64_t> total_connections_received;
+    std::optional<std::uint64_t> uptime_s;
+    std::optional<std::uint64_t> tcp_keepalive_s;  // CONFIG tcp-keepalive
+    std::optional<std::uint64_t> timeout_s;        // CONFIG timeout; MySQL: wait_timeout
+    // MySQL's own.
+    std::optional<std::uint64_t> interactive_timeout_s;
+    std::optional<std::uint64_t> max_used_connections;
+    std::optional<std::uint64_t> aborted_clients;
+    std::optional<std::uint64_t> aborted_connects;
+    std::vector<ServerClient> clients;
+    double client_list_ms = 0;  // what it took, for the server and for us
+    std::uint64_t client_list_bytes = 0;
+    double asking_ms = 0;  // the whole conversation
+    // The program's own connection, to be left out of lists, and to tell whether addresses are
+    // translated.
+    std::optional<Tuple> own_connection;       // as our kernel sees it
+    std::optional<std::uint64_t> own_id;       // CLIENT ID (since 5.0), else found by its address
+    std::optional<Endpoint> own_address_seen;  // `addr` of our own row: what the server sees of us
+    std::optional<Endpoint> own_local_seen;    // `laddr` of our own row
+    std::vector<Gap> gaps;
+};
+
+// A service that the report is about: found by its listening socket, named as a TARGET, or known
+// only from the connections that local processes hold to it.
+struct Server {
+    ServerKind kind = ServerKind::redis;
+    Endpoint endpoint;                // how the report names it
+    std::string path;                 // when the report names it by a Unix socket, see UnixListener
+    std::optional<NetnsId> netns;     // absent: the server is out of sight
+    std::optional<std::int32_t> pid;  // of the listening process
+    std::string through;  // comm of `pid` where that is a proxy, and another process answers
+    std::vector<Endpoint>
+        listening;  // its listening sockets in `netns`; 0.0.0.0 and :: are any address
+    std::vector<UnixListener> unix_listening;
+    bool path_elsewhere = false;  // `path` is of another mount namespace than the program's own
+    std::vector<Endpoint> bus;    // those of Redis Cluster's bus: no client connects there
+    std::uint64_t bus_links = 0;  // established connections on them, which other nodes have opened
+    std::optional<std::uint64_t> fd_limit;  // soft RLIMIT_NOFILE of `pid`
+    std::optional<NetnsId> asked_from;      // the namespace that our own connection was opened in
+    std::string user;                       // that it was asked as; "" for the default user
+    bool tls = false;                       // it is to be asked by TLS
+    std::string host_name;                  // as the TARGET names it; "" for an address
+    ServerAnswer answer;
+};
+
+// ---------------------------------------------------------------- snapshots of other hosts
+
+// Another host as its snapshot tells of it: what was there at one instant, by that host's clock.
+struct PeerHost {
+    std::string name;  // raw bytes, as everything from a snapshot
+    std::string boot_id;
+    bool same_boot = false;        // it is the machine that we run on: one clock, one kernel
+    std::int64_t taken_at_ms = 0;  // since the epoch, by that host's clock
+    std::int64_t margin_ms = 0;    // how far its clock and ours may be apart
+    Processes processes;           // its own: their pids and inodes mean nothing here
+    std::vector<TrackedConnection> translations;  // netns as that host calls it
+};
+
+// Ids of this run's own namespaces have 32 bits (inodes of nsfs); those of other hosts begin here.
+inline constexpr NetnsId first_peer_netns = NetnsId{1} << 32U;
+
+// A network namespace of such a host.
+struct PeerNamespace {
+    NetnsId netns = 0;     // what its host calls it; here it is first_peer_netns + its index
+    std::size_t host = 0;  // index into Sample::peer_hosts
+    bool complete = false;
+    bool restricted = false;  // the snapshot has the sockets of some ports only
+    // The worst of all namespaces of that host that it is joined to: what leaves it may pass them.
+    Translation translation = Translation::unknown;
+    // `interface` is 0 for those on loopback and dummy devices, which many hosts can have at once.
+    std::vector<InterfaceAddress> addresses;
+    std::vector<std::vector<std::uint8_t>> hardware_addresses;
+    std::vector<Socket> sockets;  // those that may be the other end of one of this run's
+};
+
+// Everything that one run read, before anything is concluded.
+struct Sample {
+    std::vector<Namespace> namespaces;
+    std::vector<Socket> sockets;  // of all namespaces, on the ports of interest, without LISTEN
+    UnixSide unix_side;
+    Processes processes;
+    std::vector<Server> servers;
+    std::vector<Proxy> proxies;  // local processes between clients and these servers
+    // What these opened for our own questions, as the servers behind them have it.
+    std::vector<Tuple> asked_through;
+    // Entries that rewrite addresses, of all namespaces that may translate, on the ports of
+    // interest, as they were before the sockets were read.
+    std::vector<TrackedConnection> tracked;
+    std::vector<Gap> gaps;
+    // Where this run had its password from, for the commands that it tells: never the password.
+    std::string password_file;
+    bool password_asked = false;
+    std::string defaults_file;  // MySQL's option file that it was given; "" for the usual ones
+    std::vector<std::string> tls_words;  // the options of TLS, in the same way; never a key
+    bool can_tls = false;                // this build has TLS
+    std::int64_t asked_at_ms = 0;  // since the epoch: when the servers told their clients' ages
+    std::vector<PeerHost> peer_hosts;
+    std::vector<PeerNamespace> peer_namespaces;
+    std::vector<std::string> snapshot_files;  // as they were named, for commands that scan again
+
+    // nullptr for a namespace of this run.
+    [[nodiscard]] const PeerNamespace* peer(NetnsId id) const {
+        return id < first_peer_netns ? nullptr : &peer_namespaces[id - first_peer_netns];
+    }
+    // Those of the host that the namespace is on.
+    [[nodiscard]] const Processes& processes_of(NetnsId id) const {
+        return id < first_peer_netns ? processes : peer_hosts[peer(id)->host].processes;
+    }
+};
+
+// Whether the socket is known by a snapshot: as it was then.
+inline bool from_snapshot(const Socket& socket) {
+    return socket.netns >= first_peer_netns;
+}
+
+}  // namespace connleak

@@ -1,0 +1,16 @@
+// Bytes of unix_diag's replies to records, apart from the transport.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "netlink/sockets/unix_diag.h"
+
+namespace connleak::netlink {
+
+// The payload of one SOCK_DIAG_BY_FAMILY message: struct unix_diag_msg and its attributes.
+// std::nullopt when the bytes are no such message.
+std::optional<UnixSocket> decode_unix_socket(std::span<const std::uint8_t> payload, NetnsId netns);
+
+}  // namespace connleak::netlink

@@ -1,0 +1,193 @@
+#include "probes/mysql/decode.h"
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <functional>
+
+namespace connleak::probes {
+
+namespace {
+
+constexpr std::size_t text_limit = 320;  // a host's name has 255 bytes, its port six more
+constexpr std::size_t cut_host = 63;     // LIST_PROCESS_HOST_LEN less its end (sql_show.cc)
+
+template <class Number>
+std::optional<Number> number_in(std::string_view text) {
+    Number value{};
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+    return value;
+}
+
+std::string small(std::string_view text) {
+    std::string result(text);
+    for (char& c : result) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    return result;
+}
+
+std::string_view value(MysqlRow row, std::optional<std::size_t> column) {
+    if (!column || *column >= row.size() || !row[*column]) return {};
+    return row[*column]->substr(0, text_limit);
+}
+
+// What the server runs for itself has no client, and so no client's port: a user can have the name
+// of a replica's threads.
+bool is_internal(const ServerClient& client, std::string_view host) {
+    return host.empty() || client.command == "Daemon" ||
+           (client.user == "system user" && !host.contains(':'));
+}
+
+}  // namespace
+
+ProcessList::ProcessList(std::span<const std::string> columns) {
+    const auto find = [&](std::string_view name) -> Column {
+        for (std::size_t at = 0; at < columns.size(); ++at)
+            if (small(columns[at]) == name) return at;
+        return std::nullopt;
+    };
+    id_ = find("id");
+    user_ = find("user");
+    host_ = find("host");
+    database_ = find("db");
+    command_ = find("command");
+    time_ = find("time");
+    state_ = find("state");
+}
+
+void ProcessList::add(MysqlRow row) {
+    const auto id = number_in<std::uint64_t>(value(row, id_));
+    if (!id) {
+        ++dropped_;
+        return;
+    }
+    ServerClient client;
+    client.id = *id;
+    client.user = value(row, user_);
+    client.command = value(row, command_);
+    client.database = value(row, database_);
+    client.state = value(row, state_);
+    client.idle_s = number_in<std::int64_t>(value(row, time_));
+    const std::string_view host = value(row, host_);
+    if (is_internal(client, host)) return;
+    read_host(host, client);
+    clients_.push_back(std::move(client));
+}
+
+std::vector<ServerClient> ProcessList::take(std::optional<std::uint64_t> uptime_s) {
+    // SET TIMESTAMP makes a thread's time what it likes.
+    for (ServerClient& client : clients_)
+        if (client.idle_s &&
+            (*client.idle_s < 0 || (uptime_s && std::cmp_greater(*client.idle_s, *uptime_s))))
+            client.idle_s.reset();
+    // Ids are given in the order of coming (next_thread_id()): whoever came before one that has
+    // been here for an hour has been here for an hour, too.
+    std::ranges::sort(clients_, std::greater{}, &ServerClient::id);
+    std::optional<std::int64_t> at_least;
+    for (ServerClient& client : clients_) {
+        if (client.idle_s) at_least = std::max(at_least.value_or(0), *client.idle_s);
+        client.age_s = at_least;
+    }
+    std::ranges::reverse(clients_);
+    return std::move(clients_);
+}
+
+void read_host(std::string_view host, ServerClient& client) {
+    const std::size_t colon = host.rfind(':');
+    // An address, too, before its port is known; then it is none of a Unix socket's.
+    if (colon == std::string_view::npos) {
+        if (host == "localhost")
+            client.by_unix_socket = true;
+        else
+            client.host_name = host;
+        return;
+    }
+    const std::string_view digits = host.substr(colon + 1);
+    auto port = number_in<std::uint16_t>(digits);
+    // Servers cut a long name off together with its port; one of five digits is whole.
+    if (host.size() >= cut_host && digits.size() < 5) port.reset();
+    std::string_view name = host.substr(0, colon);
+    if (name.starts_with('[') && name.ends_with(']')) name = name.substr(1, name.size() - 2);
+    const auto address = Address::parse(name);
+    if (port && address) {
+        client.address = Endpoint{*address, *port};
+        return;
+    }
+    client.host_name = name;
+    client.host_port = port;
+}
+
+bool grants_process(std::string_view grant) {
+    const std::string line = small(grant);
+    const std::string_view text = line;
+    constexpr std::string_view begin = "grant ";
+    const std::size_t end = text.find(" on *.* to ");
+    if (!text.starts_with(begin) || end == std::string_view::npos) return false;
+    std::string_view privileges = text.substr(begin.size(), end - begin.size());
+    // Quotes stand around names alone, which can hold anything: this is a line of another kind.
+    if (privileges.find_first_of("`'\"") != std::string_view::npos) return false;
+    while (!privileges.empty()) {
+        const std::size_t comma = privileges.find(", ");
+        const std::string_view one = privileges.substr(0, comma);
+        if (one == "process" || one == "all privileges") return true;
+        if (comma == std::string_view::npos) break;
+        privileges.remove_prefix(comma + 2);
+    }
+    return false;
+}
+
+ServerKind mysql_kind(std::string_view version) {
+    return small(version).contains("mariadb") ? ServerKind::mariadb : ServerKind::mysql;
+}
+
+std::string_view mysql_version(std::string_view version) {
+    constexpr std::string_view for_old_clients = "5.5.5-";
+    if (version.starts_with(for_old_clients) && mysql_kind(version) == ServerKind::mariadb)
+        version.remove_prefix(for_old_clients.size());
+    return version.substr(0, std::min(version.find(' '), text_limit));  // "… from Debian" of 11.8
+}
+
+void add_number(MysqlRow row, MysqlNumbers& numbers) {
+    if (row.size() < 2 || !row[0] || !row[1]) return;
+    if (const auto number = number_in<std::uint64_t>(*row[1])) numbers[small(*row[0])] = *number;
+}
+
+std::optional<std::pair<std::uint64_t, std::uint64_t>> two_numbers(MysqlRow row) {
+    if (row.size() < 2 || !row[0] || !row[1]) return std::nullopt;
+    const auto first = number_in<std::uint64_t>(*row[0]);
+    const auto second = number_in<std::uint64_t>(*row[1]);
+    if (!first || !second) return std::nullopt;
+    return std::pair(*first, *second);
+}
+
+MysqlTrouble mysql_trouble(unsigned int code) {
+    constexpr unsigned int first_of_client = 2000;  // CR_MIN_ERROR
+    constexpr unsigned int last_of_client = 2999;
+    constexpr unsigned int tls_failed = 2026;      // CR_SSL_CONNECTION_ERROR
+    constexpr unsigned int unknown_plugin = 2059;  // CR_AUTH_PLUGIN_CANNOT_LOAD
+    switch (code) {
+        case 1040:  // ER_CON_COUNT_ERROR
+            return MysqlTrouble::at_limit;
+        case 1044:  // ER_DBACCESS_DENIED_ERROR
+        case 1045:  // ER_ACCESS_DENIED_ERROR
+        case 1129:  // ER_HOST_IS_BLOCKED
+        case 1130:  // ER_HOST_NOT_PRIVILEGED
+        case 1203:  // ER_TOO_MANY_USER_CONNECTIONS
+        case 1226:  // ER_USER_LIMIT_REACHED
+        case 1251:  // ER_NOT_SUPPORTED_AUTH_MODE
+        case 1524:  // ER_PLUGIN_IS_NOT_LOADED
+        case 1698:  // ER_ACCESS_DENIED_NO_PASSWORD_ERROR
+        case 1820:  // ER_MUST_CHANGE_PASSWORD
+        case 3118:  // ER_ACCOUNT_HAS_BEEN_LOCKED (MySQL)
+        case 4151:  // ER_ACCOUNT_HAS_BEEN_LOCKED (MariaDB)
+        case tls_failed:
+        case unknown_plugin:
+            return MysqlTrouble::denied;
+        default:
+            break;
+    }
+    return code >= first_of_client && code <= last_of_client ? MysqlTrouble::unreachable
+                                                             : MysqlTrouble::other;
+}
+
+}  // namespace connleak::probes

@@ -1,0 +1,180 @@
+#include "probes/proc/cgroup.h"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <utility>
+
+namespace connleak::probes {
+namespace {
+
+int hex_digit(char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+}
+
+// systemd writes bytes that a unit name cannot hold as \x2d, and puts a "_" before a name that the
+// kernel keeps for itself. Only what can be read is turned back: an \x0a stays as it is written.
+std::string unit_name(std::string_view component) {
+    if (component.starts_with('_')) component.remove_prefix(1);
+    std::string name;
+    name.reserve(component.size());
+    for (std::size_t i = 0; i < component.size(); ++i) {
+        if (component[i] == '\\' && i + 3 < component.size() && component[i + 1] == 'x') {
+            const int high = hex_digit(component[i + 2]);
+            const int low = hex_digit(component[i + 3]);
+            const int byte = high * 16 + low;
+            if (high >= 0 && low >= 0 && byte >= ' ' && byte != 0x7f) {
+                name.push_back(static_cast<char>(byte));
+                i += 3;
+                continue;
+            }
+        }
+        name.push_back(component[i]);
+    }
+    return name;
+}
+
+// The manager of a user's units: it holds them all, so it names none of them.
+bool is_user_manager(std::string_view component) {
+    return component.starts_with("user@") && component.ends_with(".service");
+}
+
+struct ContainerName {
+    std::string_view id;
+    bool podman = false;
+};
+
+// The engines all end the component with the id of 64 hex digits: "docker-ID.scope",
+// "cri-containerd-ID.scope", "crio-ID.scope", "libpod-ID.scope", "libpod-payload-ID", plain "ID"
+// below /docker or /kubepods, and "SLICE:cri-containerd:ID" where containerd was not told of
+// systemd.
+ContainerName container_of(std::string_view component) {
+    constexpr std::size_t id_length = 64;
+    if (component.ends_with(".scope")) component.remove_suffix(6);
+    if (component.size() < id_length) return {};
+    const std::string_view id = component.substr(component.size() - id_length);
+    std::string_view head = component.substr(0, component.size() - id_length);
+    if (!std::all_of(id.begin(), id.end(), [](char c) { return hex_digit(c) >= 0; })) return {};
+    if (!head.empty()) {
+        if (head.back() != '-' && head.back() != ':') return {};
+        head.remove_suffix(1);
+    }
+    if (head.ends_with("conmon")) return {};  // the engine's watcher, outside the container
+    return {id, head.starts_with("libpod") || head == "podman"};
+}
+
+// systemd-nspawn and machined: "machine-NAME.scope" or "systemd-nspawn@NAME.service", and what runs
+// inside is in "payload" below it; the container's own watcher is in "supervisor". libvirt's
+// virtual machines ("machine-qemu\x2d1\x2dNAME.scope") have such scopes, too, and nothing of a
+// guest runs in them.
+std::string machine_of(std::string_view component, std::string_view below) {
+    constexpr std::string_view scope = "machine-";
+    constexpr std::string_view service = "systemd-nspawn@";
+    const bool in_payload = below == "payload" || below.starts_with("payload/");
+    if (component.starts_with(scope) && component.ends_with(".scope")) {
+        const std::string name =
+            unit_name(component.substr(scope.size(), component.size() - scope.size() - 6));
+        const bool guest = name.starts_with("qemu-");
+        return guest || below == "supervisor" ? std::string() : name;
+    }
+    if (component.starts_with(service) && component.ends_with(".service") && in_payload)
+        return unit_name(component.substr(service.size(), component.size() - service.size() - 8));
+    return "";
+}
+
+CgroupPlace place_of_path(std::string_view path) {
+    constexpr std::string_view deleted = " (deleted)";
+    if (path.ends_with(deleted)) path.remove_suffix(deleted.size());
+
+    CgroupPlace place;
+    std::string service;
+    std::string scope;
+    std::string manager;
+    std::string_view previous;
+    while (!path.empty()) {
+        const std::size_t slash = path.find('/');
+        const std::string_view component = path.substr(0, slash);
+        path.remove_prefix(slash == std::string_view::npos ? path.size() : slash + 1);
+        if (component.empty()) continue;
+
+        const ContainerName container = container_of(component);
+        const std::string machine = machine_of(component, path);
+        const bool lxc = previous == "lxc" || previous == "lxc.payload";
+        if (!container.id.empty()) {
+            place.container = container.id;
+        } else if (component.starts_with("lxc.payload.")) {
+            place.container = component.substr(12);
+        } else if (lxc) {
+            place.container = component;
+        } else if (!machine.empty()) {
+            place.container = machine;
+        }
+        // A service above a container is its engine's own, except Podman's, which runs a container
+        // as the payload of the service that it was made for.
+        const bool entered = !container.id.empty() || lxc || component.starts_with("lxc.payload.");
+        if (entered && !container.podman) {
+            service.clear();
+            scope.clear();
+            manager.clear();
+        }
+        if (is_user_manager(component)) {
+            manager = unit_name(component);
+        } else if (component.ends_with(".service")) {
+            service = unit_name(component);
+        } else if (component.ends_with(".scope") && component != "init.scope") {
+            scope = unit_name(component);
+        }
+        previous = component;
+    }
+    if (!service.empty()) {
+        place.unit = service;
+    } else {
+        place.unit = scope.empty() ? manager : scope;
+    }
+    return place;
+}
+
+// Which lines know the unit best: the unified hierarchy and systemd's own come before the
+// controllers of v1, which may stop at a slice.
+int rank_of(std::string_view hierarchy, std::string_view controllers) {
+    if (controllers == "name=systemd") return 0;
+    if (hierarchy == "0" && controllers.empty()) return 1;
+    return 2;
+}
+
+}  // namespace
+
+CgroupPlace parse_cgroup(std::string_view text) {
+    std::array<CgroupPlace, 3> by_rank;
+    while (!text.empty()) {
+        const std::size_t end = text.find('\n');
+        const std::string_view line = text.substr(0, end);
+        text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+
+        const std::size_t first = line.find(':');
+        if (first == std::string_view::npos) continue;
+        const std::size_t second = line.find(':', first + 1);
+        if (second == std::string_view::npos) continue;
+        const int rank = rank_of(line.substr(0, first), line.substr(first + 1, second - first - 1));
+        CgroupPlace place = place_of_path(line.substr(second + 1));
+        CgroupPlace& best = by_rank[static_cast<std::size_t>(rank)];
+        if (best.unit.empty()) best.unit = std::move(place.unit);
+        if (best.container.empty()) best.container = std::move(place.container);
+    }
+    CgroupPlace result;
+    for (const CgroupPlace& place : by_rank) {
+        if (result.container.empty()) result.container = place.container;
+    }
+    // Where one hierarchy knows the container and another only a unit, that unit is the engine's:
+    // Docker leaves the processes of a hybrid host in containerd.service of the unified hierarchy.
+    for (const CgroupPlace& place : by_rank) {
+        if (place.container.empty() && !result.container.empty()) continue;
+        if (result.unit.empty()) result.unit = place.unit;
+    }
+    return result;
+}
+
+}  // namespace connleak::probes

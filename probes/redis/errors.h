@@ -1,0 +1,48 @@
+// What a server says instead of an answer, in one line for a person and as a word for a program.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "probes/redis/resp_connection.h"
+
+namespace connleak::probes {
+
+enum class Refusal : std::uint8_t {
+    at_limit,        // -ERR max number of clients reached
+    protected_mode,  // -DENIED
+    needs_login,     // -NOAUTH
+    no_login_known,  // AUTH where no password is set
+    other,           // NOPERM, unknown command, LOADING, BUSY, ...
+};
+
+Refusal classify(std::string_view error_reply);
+
+// What went wrong, twice.
+struct Trouble {
+    std::string word;  // for Gap::error: "NOPERM", "ETIMEDOUT"
+    std::string line;  // for ServerAnswer::error
+};
+
+Trouble trouble_of_reply(std::string_view error_reply, std::string_view password);
+
+struct FailureContext {
+    bool first = true;                     // nothing was answered on this connection before
+    std::chrono::milliseconds patience{};  // how long was waited
+    std::uint64_t most_bytes = 0;
+    std::string_view password;
+    bool by_tls = false;
+};
+Trouble trouble_of_failure(const RespFailure& failure, const FailureContext& context);
+
+// The server speaks TLS, and was spoken to in plain text.
+Trouble speaks_tls();
+// The other way round.
+Trouble speaks_no_tls();
+
+// "this is not a Redis server: …"
+Trouble not_redis(std::string_view head, std::string_view password);
+
+}  // namespace connleak::probes

@@ -1,0 +1,13 @@
+// The place of a server among its like, as INFO tells it. Internal to probes/redis*.
+#pragma once
+
+#include <string_view>
+#include <unordered_map>
+
+#include "diagnosis/model/server_role.h"
+
+namespace connleak::probes {
+
+ServerPlace parse_place(const std::unordered_map<std::string_view, std::string_view>& info);
+
+}  // namespace connleak::probes
