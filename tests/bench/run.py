@@ -20,7 +20,7 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "hosts"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "hosts/lab"))
 from lab import Lab, eventually  # noqa: E402
 from services import Redis  # noqa: E402
 

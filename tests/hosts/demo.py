@@ -18,6 +18,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent / "lab"))
+
 from lab import Lab, silence
 from services import Client, Redis
 from sickness import ghost_host_gone, ghost_host_up

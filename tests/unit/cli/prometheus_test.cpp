@@ -1,5 +1,5 @@
 // The report for Prometheus, whole: tests/golden/*.prom. That real consumers take it is the subject
-// of tests/hosts/test_prometheus.py.
+// of tests/hosts/verbs/test_prometheus.py.
 #include "cli/report/prometheus.h"
 
 #include <gtest/gtest.h>

@@ -13,7 +13,7 @@ import jsonschema
 
 from lab import NETNS, Lab
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 BINARY = Path(os.environ.get("CONNLEAK", ROOT / "build/test/connleak")).absolute()
 SCHEMA = ROOT / "man/connleak-report.schema.json"
 LINES_SCHEMA = ROOT / "man/connleak-ndjson.schema.json"
