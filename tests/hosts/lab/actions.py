@@ -1,4 +1,4 @@
-"""Runs `connleak reap` and `connleak protect` and reads what they did."""
+"""Runs `connleak reap`, `protect` and `what-if`, and reads what they did or would do."""
 
 import functools
 import json
@@ -10,8 +10,8 @@ from services import Endpoint
 
 
 @functools.cache
-def validator():
-    rules = json.loads((ROOT / "man/connleak-actions.schema.json").read_text())
+def validator(name):
+    rules = json.loads((ROOT / f"man/connleak-{name}.schema.json").read_text())
     made = jsonschema.validators.validator_for(rules)
     made.check_schema(rules)
     return made(rules)
@@ -23,7 +23,7 @@ class Actions(dict):
     def __init__(self, text):
         super().__init__(json.loads(text))
         shortened = {name: value[:150] if isinstance(value, list) else value for name, value in self.items()}
-        validator().validate(shortened)
+        validator("actions").validate(shortened)
         outcomes = [each["outcome"] for each in self["actions"]]
         assert self["totals"] == {"planned": sum(each["planned"] for each in self["actions"]),
                                   "done": outcomes.count("done"), "skipped": outcomes.count("skipped"),
@@ -45,3 +45,20 @@ def act(verb, *words, check=0, **options):
     done = connleak(verb, *words, "--json", **options)
     assert done.returncode == check, f"exit {done.returncode}\n{done.stderr.decode()}\n{done.stdout.decode()}"
     return Actions(done.stdout)
+
+
+def held(host, port=6379):
+    """Ports of the clients whose connections the server's kernel holds as established."""
+    return {int(row[4].rsplit(":", 1)[1]) for row in host.ss("sport", "=", f":{port}") if row[0] == "ESTAB"}
+
+
+def ports(endpoints):
+    return {endpoint.port for endpoint in endpoints}
+
+
+def what_if(*words, check=0):
+    done = connleak("what-if", *words, "--json")
+    assert done.returncode == check, done.stderr.decode()
+    answer = json.loads(done.stdout)
+    validator("what-if").validate(answer)
+    return answer

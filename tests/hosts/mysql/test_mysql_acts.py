@@ -8,15 +8,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from actions import act
+from actions import act, held, ports, what_if
+from checked import check
 from lab import eventually
 from mariadb import SECRET, TOO_MANY, MariaDb, MySqlClient, lacking, password_file, with_hosts_file
 from report import BINARY, VERDICTS, connleak, scan, scan_lines
 from services import Redis
 from sickness import ghost_host_up
-from test_check import check
-from test_reap import held, ports
-from test_what_if import what_if
 
 pytestmark = pytest.mark.skipif(bool(lacking()), reason=f"no {', '.join(lacking())}")
 

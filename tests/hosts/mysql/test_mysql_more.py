@@ -7,14 +7,13 @@ import json
 
 import pytest
 
-from actions import act
+from actions import act, what_if
 from lab import eventually
 from mariadb import (ACCESS_DENIED, SECRET, TOO_MANY, MariaDb, MySqlClient, lacking, mysql_of, password_file,
                      with_hosts_file)
 from report import scan
 from services import Client
 from sickness import ghost_host_up
-from test_what_if import what_if
 from unix_redis import by_client, of
 
 CONTAINER = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]

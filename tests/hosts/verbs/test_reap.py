@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from actions import Actions, act
+from actions import Actions, act, held, ports
 from lab import PYTHON, eventually, silence
 from report import BINARY, command, connleak, scan
 from services import Client, Redis, TcpServer
@@ -25,15 +25,6 @@ def sick(redis, web, dead=3, live=3, **how):
                            live=sorted(client.open(redis, live, **how)))
     ghost_host_up(web, made.dead, redis.port)
     return made
-
-
-def held(host, port=6379):
-    """Ports of the clients whose connections the server's kernel holds as established."""
-    return {int(row[4].rsplit(":", 1)[1]) for row in host.ss("sport", "=", f":{port}") if row[0] == "ESTAB"}
-
-
-def ports(endpoints):
-    return {endpoint.port for endpoint in endpoints}
 
 
 @pytest.mark.parametrize("method", ["auto", "kill", "destroy"])

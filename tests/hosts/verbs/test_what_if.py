@@ -1,28 +1,15 @@
 """`connleak what-if` against what a real server then does when the value is set."""
 
-import json
 import time
 
-import jsonschema
 import pytest
 
+from actions import what_if
 from lab import eventually
-from report import ROOT, connleak
+from report import connleak
 from services import Client, Redis
 from sickness import ghost_host_up
 
-SCHEMA = ROOT / "man/connleak-what-if.schema.json"
-
-
-def what_if(*words, check=0):
-    done = connleak("what-if", *words, "--json")
-    assert done.returncode == check, done.stderr.decode()
-    answer = json.loads(done.stdout)
-    rules = json.loads(SCHEMA.read_text())
-    validator = jsonschema.validators.validator_for(rules)
-    validator.check_schema(rules)
-    validator(rules).validate(answer)
-    return answer
 
 
 def idle(redis, endpoints):
