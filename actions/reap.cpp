@@ -7,12 +7,12 @@
 #include <thread>
 #include <unordered_set>
 
-#include "actions/stop_signals.h"
 #include "collect/kernel_witness.h"
+#include "collect/stop_signals.h"
 #include "diagnosis/actions/recheck.h"
 #include "system/errno_name.h"
 
-namespace connleak::cli {
+namespace connleak::actions {
 
 namespace {
 
@@ -27,10 +27,10 @@ constexpr std::chrono::milliseconds pause{5};
 constexpr const char* silent = "the server does not answer any more";
 
 // Looks at the kernel anew every time, and knows the clients that the server has just told.
-class FreshWitness : public KernelWitness {
+class FreshWitness : public collect::KernelWitness {
   public:
-    FreshWitness(Session& session, const std::unordered_set<Endpoint>& clients)
-        : KernelWitness(session), clients_(clients) {}
+    FreshWitness(collect::Session& session, const std::unordered_set<Endpoint>& clients)
+        : collect::KernelWitness(session), clients_(clients) {}
 
     void settle() override {}  // the report's own look has waited
     std::optional<bool> listed(std::size_t, const Endpoint& client) override {
@@ -68,7 +68,7 @@ probes::Conversation* Reaper::conversation(const Action& action) const {
 
 void Reaper::run(Plan& plan) {
     const std::size_t size = std::clamp(plan.actions.size() / 20, smallest_batch, largest_batch);
-    for (std::size_t begin = 0; begin < plan.actions.size() && !StopSignals::asked();) {
+    for (std::size_t begin = 0; begin < plan.actions.size() && !collect::StopSignals::asked();) {
         const std::size_t server = plan.actions[begin].connection->server;
         std::size_t end = begin;
         while (end < plan.actions.size() && end - begin < size &&
@@ -101,7 +101,7 @@ void Reaper::batch(std::span<Action> actions) {
     });
     kill(those(planned, kills));
     for (Action* action : to_destroy) {
-        if (StopSignals::asked()) return;
+        if (collect::StopSignals::asked()) return;
         destroy(*action);
     }
 }
@@ -150,7 +150,7 @@ void Reaper::look_again(const Actions& actions) {
 }
 
 void Reaper::kill(const Actions& actions) {
-    if (actions.empty() || StopSignals::asked()) return;
+    if (actions.empty() || collect::StopSignals::asked()) return;
     const auto answers = conversation(*actions.front())->kill_clients(ids_of(actions));
     for (std::size_t at = 0; at < actions.size(); ++at) {
         Action& action = *actions[at];
@@ -222,7 +222,7 @@ std::set<const Action*> Reaper::still_listed() const {
 // Closed is what the kernel no longer holds as established. What it still has to say to a peer that
 // is gone it says without a process (FIN-WAIT-1).
 void Reaper::await_ends() {
-    KernelWitness kernel(session_);
+    collect::KernelWitness kernel(session_);
     const auto deadline = std::chrono::steady_clock::now() + patience;
     for (;;) {
         const auto listed = still_listed();
@@ -248,4 +248,4 @@ void Reaper::await_ends() {
     closed_.clear();
 }
 
-}  // namespace connleak::cli
+}  // namespace connleak::actions

@@ -12,13 +12,14 @@
 #include "diagnosis/actions/plan.h"
 #include "netlink/sockets/sock_destroy.h"
 
-namespace connleak::cli {
+namespace connleak::actions {
 
 class Reaper {
   public:
     // `seen_at`: when the report was finished. With MethodChoice::automatic what the server does
     // not kill is destroyed, where that can be done.
-    Reaper(Session& session, MethodChoice choice, std::chrono::steady_clock::time_point seen_at)
+    Reaper(collect::Session& session, MethodChoice choice,
+           std::chrono::steady_clock::time_point seen_at)
         : session_(session), choice_(choice), seen_at_(seen_at) {}
 
     // Looks at each again and acts, in batches, so that little time lies between; then waits until
@@ -39,7 +40,7 @@ class Reaper {
     [[nodiscard]] std::set<const Action*> still_listed() const;
     [[nodiscard]] probes::Conversation* conversation(const Action& action) const;
 
-    Session& session_;
+    collect::Session& session_;
     MethodChoice choice_;
     std::chrono::steady_clock::time_point seen_at_;
     std::set<std::size_t> kill_refused_;  // servers
@@ -47,4 +48,4 @@ class Reaper {
     Actions closed_;
 };
 
-}  // namespace connleak::cli
+}  // namespace connleak::actions

@@ -13,7 +13,7 @@
 #include "diagnosis/findings/findings.h"
 #include "probes/proc/thread_sockets.h"
 
-namespace connleak::cli {
+namespace connleak::collect {
 
 namespace {
 
@@ -101,21 +101,21 @@ ServerAnswer no_way(ServerKind kind, const std::string& scope, const std::string
 
 // MySQL's has its own places for a login, which hold unless this run was given another; what is
 // there for Redis alone is tried last, and only at a server that was named.
-probes::Credentials login_for(const Options& options, const Server& server,
+probes::Credentials login_for(const Request& request, const Server& server,
                               const std::string& password) {
-    probes::Credentials credentials{.user = options.user,
+    probes::Credentials credentials{.user = request.user,
                                     .password = password,
                                     .second_password = {},
-                                    .defaults_file = options.defaults_file,
+                                    .defaults_file = request.defaults_file,
                                     .tls = std::nullopt};
-    for (const Target& target : options.targets)
+    for (const Target& target : request.targets)
         if (!target.user.empty() && target.port == server.endpoint.port)
             credentials.user = target.user;
     if (!is_mysql(server.kind)) return credentials;
-    if (server.tls) credentials.tls = options.tls_settings;
-    if (options.ask_password || !options.password_file.empty()) return credentials;
+    if (server.tls) credentials.tls = request.tls_settings;
+    if (request.ask_password || !request.password_file.empty()) return credentials;
     credentials.password.clear();
-    if (!options.targets.empty()) credentials.second_password = password;
+    if (!request.targets.empty()) credentials.second_password = password;
     return credentials;
 }
 
@@ -124,7 +124,7 @@ Asked ask_one(const Session& session, const Server& server,
     const netlink::Netns* chosen = server.netns ? session.netns(*server.netns) : nullptr;
     const netlink::Netns& place = chosen != nullptr ? *chosen : session.home();
     const probes::RunInside inside = [&place](const auto& work) { return place.run(work); };
-    const auto step = session.options().connect_timeout;
+    const auto step = session.request().connect_timeout;
     const auto deadline = std::chrono::steady_clock::now() + 4 * step;
     const auto limits = [&] {
         const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
@@ -188,7 +188,7 @@ Asked ask_one(const Session& session, const Server& server,
         return true;
     };
     // MySQL's clients on its own host go by its Unix socket, and accounts are made for that.
-    if (is_mysql(server.kind) && session.options().targets.empty()) {
+    if (is_mysql(server.kind) && session.request().targets.empty()) {
         if (by_unix()) by_tcp();
     } else if (by_tcp()) {
         by_unix();
@@ -205,7 +205,7 @@ void ask_servers(Session& session, const std::string& password) {
     for (std::size_t at = 0; at < sample.servers.size(); ++at) {
         Server& server = sample.servers[at];
         if (server.kind == ServerKind::tcp) continue;
-        server.tls |= session.options().tls && server.path.empty();
+        server.tls |= session.request().tls && server.path.empty();
         if (server.tls && session.tls == nullptr && !is_mysql(server.kind))
             leave_unasked(server, sample.gaps);
         else
@@ -217,7 +217,7 @@ void ask_servers(Session& session, const std::string& password) {
     const auto work = [&] {
         for (std::size_t at = next++; at < to_ask.size(); at = next++) {
             const Server& server = sample.servers[to_ask[at]];
-            const probes::Credentials credentials = login_for(session.options(), server, password);
+            const probes::Credentials credentials = login_for(session.request(), server, password);
             answers[to_ask[at]] = ask_one(session, server, credentials);
             answers[to_ask[at]].user = credentials.user;
         }
@@ -244,4 +244,4 @@ void ask_servers(Session& session, const std::string& password) {
     }
 }
 
-}  // namespace connleak::cli
+}  // namespace connleak::collect

@@ -5,10 +5,10 @@
 
 #include "collect/session.h"
 
-namespace connleak::cli {
+namespace connleak::collect {
 
 // Fills `answer` of each server that may be asked and keeps the conversations in the session.
 // Remote servers are asked only when a TARGET names them, tcp:// servers never.
 void ask_servers(Session& session, const std::string& password);
 
-}  // namespace connleak::cli
+}  // namespace connleak::collect

@@ -4,7 +4,7 @@
 #include <iterator>
 #include <set>
 
-namespace connleak::cli {
+namespace connleak::collect {
 
 namespace {
 
@@ -73,4 +73,4 @@ void count_bus_links(Sample& sample) {
     }
 }
 
-}  // namespace connleak::cli
+}  // namespace connleak::collect

@@ -4,7 +4,7 @@
 
 #include "collect/session.h"
 
-namespace connleak::cli {
+namespace connleak::collect {
 
 // Until the server is asked its ports tell: of two that are 10000 apart the higher one is Redis's
 // bus; MySQL's are known by their usual numbers.
@@ -20,4 +20,4 @@ void settle_cluster_bus(Session& session);
 // Counts the links of each bus among sample().sockets.
 void count_bus_links(Sample& sample);
 
-}  // namespace connleak::cli
+}  // namespace connleak::collect

@@ -14,7 +14,7 @@
 #include "diagnosis/connections/join.h"
 #include "probes/proc/processes.h"
 
-namespace connleak::cli {
+namespace connleak::collect {
 
 namespace {
 
@@ -89,4 +89,4 @@ std::optional<std::string> collect(Session& session, const std::string& password
     return std::nullopt;
 }
 
-}  // namespace connleak::cli
+}  // namespace connleak::collect

@@ -6,9 +6,9 @@
 
 #include "collect/session.h"
 
-namespace connleak::cli {
+namespace connleak::collect {
 
 // Fills the session's sample. Returns one line when a TARGET makes no sense on this host.
 std::optional<std::string> collect(Session& session, const std::string& password);
 
-}  // namespace connleak::cli
+}  // namespace connleak::collect

@@ -17,7 +17,7 @@
 #include "diagnosis/connections/join.h"
 #include "probes/proc/server_processes.h"
 
-namespace connleak::cli {
+namespace connleak::collect {
 
 namespace {
 
@@ -27,9 +27,9 @@ bool is_usual(std::uint16_t port) {
     return std::ranges::find(usual_ports, port) != usual_ports.end();
 }
 
-std::vector<std::uint16_t> default_ports(const Options& options) {
+std::vector<std::uint16_t> default_ports(const Request& request) {
     std::vector<std::uint16_t> ports(usual_ports.begin(), usual_ports.end());
-    std::ranges::copy(options.ports, std::back_inserter(ports));
+    std::ranges::copy(request.ports, std::back_inserter(ports));
     return ports;
 }
 
@@ -81,7 +81,7 @@ class Discovery {
             hidden |= process.hidden;
             add_process(process);
         }
-        const auto named = session_.options().ports;
+        const auto named = session_.request().ports;
         for (const Socket& socket : listeners_) {
             const std::uint16_t port = socket.tuple.local.port;
             // Whose name is hidden may still be a Redis, where one listens by custom.
@@ -96,7 +96,7 @@ class Discovery {
         const std::string name =
             target.host.empty() || Address::parse(target.host) ? "" : target.host;
         if (!target.host.empty()) {
-            auto resolved = resolve(target.host, session_.options().connect_timeout);
+            auto resolved = resolve(target.host, session_.request().connect_timeout);
             if (!resolved) return "TARGET '" + target.text + "': " + resolved.error();
             addresses = std::move(*resolved);
         }
@@ -275,11 +275,11 @@ class Discovery {
 std::optional<std::string> discover_servers(Session& session) {
     Discovery discovery(session);
     session.sample().unix_side.earlier = discovery.by_unix().accepted();
-    if (session.options().targets.empty()) {
+    if (session.request().targets.empty()) {
         discovery.add_local();
         return std::nullopt;
     }
-    for (const Target& target : session.options().targets) {
+    for (const Target& target : session.request().targets) {
         if (auto wrong = discovery.add_target(target)) return wrong;
     }
     return std::nullopt;
@@ -293,9 +293,9 @@ void find_listeners_of_unix_servers(Session& session) {
 
 std::vector<std::uint16_t> ports_of_interest(const Session& session) {
     std::set<std::uint16_t> ports;
-    const Options& options = session.options();
-    if (options.targets.empty()) {
-        for (const std::uint16_t port : default_ports(options)) ports.insert(port);
+    const Request& request = session.request();
+    if (request.targets.empty()) {
+        for (const std::uint16_t port : default_ports(request)) ports.insert(port);
     }
     for (const Server& server : session.sample().servers) {
         if (server.endpoint.port != 0) ports.insert(server.endpoint.port);
@@ -306,9 +306,9 @@ std::vector<std::uint16_t> ports_of_interest(const Session& session) {
 }
 
 void discover_remote_servers(Session& session) {
-    if (!session.options().targets.empty()) return;
+    if (!session.request().targets.empty()) return;
     Sample& sample = session.sample();
-    const auto ports = default_ports(session.options());
+    const auto ports = default_ports(session.request());
     const std::size_t local = sample.servers.size();
     std::map<std::pair<Endpoint, NetnsId>, Server> remote;
     Tracker tracker(session);
@@ -349,4 +349,4 @@ void discover_remote_servers(Session& session) {
     for (auto& [key, server] : remote) sample.servers.push_back(std::move(server));
 }
 
-}  // namespace connleak::cli
+}  // namespace connleak::collect

@@ -8,7 +8,7 @@
 
 #include "collect/session.h"
 
-namespace connleak::cli {
+namespace connleak::collect {
 
 // Fills sample().servers with the local servers and the TARGETs, from the listening sockets of all
 // namespaces. Returns one line when a TARGET makes no sense on this host (a name that does not
@@ -25,4 +25,4 @@ std::vector<std::uint16_t> ports_of_interest(const Session& session);
 // Adds the servers out of sight that sample().sockets are connected to (without TARGETs).
 void discover_remote_servers(Session& session);
 
-}  // namespace connleak::cli
+}  // namespace connleak::collect

@@ -9,7 +9,7 @@
 #include "collect/unix_sockets.h"
 #include "probes/proc/unix_reach.h"
 
-namespace connleak::cli {
+namespace connleak::collect {
 
 UnixDiscovery::UnixDiscovery(Session& session) : session_(session) {
     for (UnixSocket& socket : dump_unix_sockets(session).sockets) {
@@ -105,4 +105,4 @@ Server UnixDiscovery::unknown_server(const std::string& path) const {
     return server;
 }
 
-}  // namespace connleak::cli
+}  // namespace connleak::collect

@@ -11,7 +11,7 @@
 #include "diagnosis/model/records.h"
 #include "probes/proc/server_processes.h"
 
-namespace connleak::cli {
+namespace connleak::collect {
 
 class UnixDiscovery {
   public:
@@ -39,4 +39,4 @@ class UnixDiscovery {
     std::vector<UnixSocket> connected_;  // those with a name
 };
 
-}  // namespace connleak::cli
+}  // namespace connleak::collect

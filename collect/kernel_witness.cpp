@@ -7,7 +7,7 @@
 #include "collect/unix_sockets.h"
 #include "netlink/network/network.h"
 
-namespace connleak::cli {
+namespace connleak::collect {
 
 namespace {
 
@@ -131,4 +131,4 @@ std::int64_t KernelWitness::now_ms() {
     return wall_clock_ms();
 }
 
-}  // namespace connleak::cli
+}  // namespace connleak::collect

@@ -10,7 +10,7 @@
 #include "diagnosis/connections/named_rows.h"
 #include "diagnosis/connections/witness.h"
 
-namespace connleak::cli {
+namespace connleak::collect {
 
 class KernelWitness : public Witness {
   public:
@@ -42,4 +42,4 @@ class KernelWitness : public Witness {
     std::map<std::size_t, bool> same_;
 };
 
-}  // namespace connleak::cli
+}  // namespace connleak::collect

@@ -20,7 +20,7 @@
 #include "probes/proc/processes.h"
 #include "probes/proc/server_processes.h"
 
-namespace connleak::cli {
+namespace connleak::collect {
 
 namespace {
 
@@ -323,7 +323,7 @@ void name_listeners(Sample& sample) {
 }
 
 void drop_fronts(Session& session) {
-    if (!session.options().targets.empty()) return;
+    if (!session.request().targets.empty()) return;
     auto& servers = session.sample().servers;
     for (std::size_t at = servers.size(); at-- > 0;) {
         if (!is_front(session.sample(), servers[at])) continue;
@@ -347,4 +347,4 @@ void collect_proxies(Session& session, const std::vector<Socket>& listeners) {
     name_listeners(session.sample());
 }
 
-}  // namespace connleak::cli
+}  // namespace connleak::collect

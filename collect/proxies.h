@@ -6,7 +6,7 @@
 
 #include "collect/session.h"
 
-namespace connleak::cli {
+namespace connleak::collect {
 
 // Fills sample().proxies, and adds the owners of their clients' sockets to sample().processes. To
 // be called when sockets and processes are read; `listeners` are all listening sockets. Nothing
@@ -17,4 +17,4 @@ namespace connleak::cli {
 // (Server::through).
 void collect_proxies(Session& session, const std::vector<Socket>& listeners);
 
-}  // namespace connleak::cli
+}  // namespace connleak::collect

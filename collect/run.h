@@ -7,19 +7,18 @@
 #include <memory>
 #include <string>
 
-#include "cli/options/options.h"
-#include "cli/report/json.h"
 #include "collect/kernel_witness.h"
 #include "collect/session.h"
 #include "diagnosis/model/report.h"
+#include "diagnosis/model/run_facts.h"
 
-namespace connleak::cli {
+namespace connleak::collect {
 
 class Run {
   public:
-    // Asks for the password when it has to, reads everything and concludes. What is wrong: the exit
-    // status and one line. `options` must outlive the run.
-    static std::expected<std::unique_ptr<Run>, Stop> make(const Options& options);
+    // Reads everything and concludes. `request` must outlive the run.
+    static std::expected<std::unique_ptr<Run>, RunError> make(const Request& request,
+                                                              const std::string& password);
 
     Run(const Run&) = delete;
     Run& operator=(const Run&) = delete;
@@ -30,16 +29,16 @@ class Run {
     [[nodiscard]] Report& report() { return report_; }
     [[nodiscard]] const Policy& policy() const { return policy_; }
     // With what the run has cost until now.
-    [[nodiscard]] render::Head head() const;
+    [[nodiscard]] RunFacts facts() const;
 
   private:
-    explicit Run(const Options& options);
+    explicit Run(const Request& request);
 
     std::chrono::steady_clock::time_point begin_;
-    render::Head head_;
+    RunFacts facts_;
     Session session_;
     Policy policy_;
     Report report_;
 };
 
-}  // namespace connleak::cli
+}  // namespace connleak::collect

@@ -10,7 +10,7 @@
 #include "netlink/network/network.h"
 #include "system/errno_name.h"
 
-namespace connleak::cli {
+namespace connleak::collect {
 
 netlink::NetnsSearch find_namespaces(const std::string& which) {
     if (which == "all") return netlink::find_all_netns();
@@ -18,14 +18,14 @@ netlink::NetnsSearch find_namespaces(const std::string& which) {
     return netlink::find_netns(which);
 }
 
-Session::Session(const Options& options) : options_(options) {
-    netlink::NetnsSearch search = find_namespaces(options.netns);
+Session::Session(const Request& request) : request_(request) {
+    netlink::NetnsSearch search = find_namespaces(request.netns);
     namespaces_ = std::move(search.found);
     sample_.gaps = std::move(search.gaps);
-    sample_.password_file = options.password_file;
-    sample_.password_asked = options.ask_password;
-    sample_.defaults_file = options.defaults_file;
-    sample_.tls_words = tls_words(options);
+    sample_.password_file = request.password_file;
+    sample_.password_asked = request.ask_password;
+    sample_.defaults_file = request.defaults_file;
+    sample_.tls_words = request.tls_arguments;
     sample_.can_tls = probes::why_no_tls().empty();
     for (const netlink::Netns& place : namespaces_) {
         Namespace network;
@@ -90,4 +90,4 @@ std::vector<Socket> Session::dump(const netlink::SocketQuery& query) {
     return all;
 }
 
-}  // namespace connleak::cli
+}  // namespace connleak::collect

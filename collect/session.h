@@ -8,14 +8,14 @@
 #include <string>
 #include <vector>
 
-#include "cli/options/options.h"
+#include "collect/request.h"
 #include "diagnosis/model/records.h"
 #include "netlink/netns.h"
 #include "netlink/network/conntrack.h"
 #include "netlink/sockets/sock_diag.h"
 #include "probes/conversation.h"
 
-namespace connleak::cli {
+namespace connleak::collect {
 
 // Those that --netns names.
 netlink::NetnsSearch find_namespaces(const std::string& which);
@@ -24,9 +24,9 @@ class Session {
   public:
     // The namespaces that --netns names, with their network and one socket table each. What cannot
     // be entered or read becomes a gap of sample().
-    explicit Session(const Options& options);
+    explicit Session(const Request& request);
 
-    [[nodiscard]] const Options& options() const { return options_; }
+    [[nodiscard]] const Request& request() const { return request_; }
     [[nodiscard]] Sample& sample() { return sample_; }
     [[nodiscard]] const Sample& sample() const { return sample_; }
     [[nodiscard]] const std::vector<netlink::Netns>& namespaces() const { return namespaces_; }
@@ -50,11 +50,11 @@ class Session {
     std::uint64_t sockets_read = 0;
 
   private:
-    const Options& options_;
+    const Request& request_;
     Sample sample_;
     std::vector<netlink::Netns> namespaces_;
     std::map<NetnsId, netlink::SocketTable> tables_;
     std::map<NetnsId, std::optional<netlink::TrackingTable>> trackings_;
 };
 
-}  // namespace connleak::cli
+}  // namespace connleak::collect

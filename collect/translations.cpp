@@ -7,7 +7,7 @@
 #include "netlink/network/conntrack.h"
 #include "system/errno_name.h"
 
-namespace connleak::cli {
+namespace connleak::collect {
 
 namespace {
 
@@ -114,4 +114,4 @@ void add_translated_ports(Session& session, std::vector<std::uint16_t>& ports) {
     ports.assign(all.begin(), all.end());
 }
 
-}  // namespace connleak::cli
+}  // namespace connleak::collect

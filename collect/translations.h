@@ -10,7 +10,7 @@
 #include "collect/session.h"
 #include "diagnosis/connections/path.h"
 
-namespace connleak::cli {
+namespace connleak::collect {
 
 // Fills sample().tracked from every namespace that may translate; what cannot be read is a gap.
 void read_translations(Session& session);
@@ -46,4 +46,4 @@ class Tracker {
     PathFinder paths_;
 };
 
-}  // namespace connleak::cli
+}  // namespace connleak::collect

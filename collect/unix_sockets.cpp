@@ -10,7 +10,7 @@
 #include "probes/proc/unix_reach.h"
 #include "system/errno_name.h"
 
-namespace connleak::cli {
+namespace connleak::collect {
 
 namespace {
 
@@ -171,4 +171,4 @@ bool is_server(const Server& server, std::int32_t peer_pid) {
     return probes::holds_any(peer_pid, inodes);
 }
 
-}  // namespace connleak::cli
+}  // namespace connleak::collect

@@ -14,7 +14,7 @@
 #include "diagnosis/model/records.h"
 #include "system/descriptor.h"
 
-namespace connleak::cli {
+namespace connleak::collect {
 
 struct UnixTables {
     std::vector<UnixSocket> sockets;
@@ -44,4 +44,4 @@ std::vector<UnixWay> unix_ways_to(const Server& server);
 // the path may be another's by now.
 bool is_server(const Server& server, std::int32_t peer_pid);
 
-}  // namespace connleak::cli
+}  // namespace connleak::collect

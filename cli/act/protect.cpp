@@ -2,13 +2,13 @@
 #include <algorithm>
 
 #include "actions/protect.h"
-#include "actions/stop_signals.h"
 #include "cli/act/protect_options.h"
 #include "cli/act/render.h"
 #include "cli/output.h"
 #include "cli/status.h"
 #include "cli/verbs.h"
 #include "collect/run.h"
+#include "collect/stop_signals.h"
 
 namespace connleak::cli {
 
@@ -17,25 +17,25 @@ int protect(const Words& words) {
     if (!options) return stop(options.error());
     auto output = Output::open(options->output);
     if (!output) return fail(nothing_reported, output.error());
-    const auto run = Run::make(*options);
+    const auto run = begin(*options);
     if (!run) return stop(run.error());
     const Sample& sample = (*run)->sample();
     const Report& report = (*run)->report();
 
     Plan plan = plan_protect(sample, report);
-    look_into_unknown(sample, plan);
+    actions::look_into_unknown(sample, plan);
     render::Acts acts{
         .report = report, .plan = plan, .acted = options->yes, .keepalive_s = options->keepalive_s};
     acts.settings = settings_to_change(sample, options->keepalive_s, options->server);
     if (options->yes) {
-        const StopSignals signals;
-        protect_sockets(sample, plan, options->keepalive_s, options->rate);
-        acts.interrupted = StopSignals::asked();
-        if (!acts.interrupted) change_settings((*run)->session(), acts.settings);
+        const collect::StopSignals signals;
+        actions::protect_sockets(sample, plan, options->keepalive_s, options->rate);
+        acts.interrupted = collect::StopSignals::asked();
+        if (!acts.interrupted) actions::change_settings((*run)->session(), acts.settings);
     }
     acts.coverage = coverage(sample, report, plan);
     if (options->format == Format::json)
-        render::protect_json((*run)->head(), sample, acts,
+        render::protect_json((*run)->facts(), sample, acts,
                              [&](std::string_view text) { return output->write(text); });
     else
         output->write(

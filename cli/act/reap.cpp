@@ -1,6 +1,5 @@
 // connleak reap: removes ghosts, each after another look.
 #include "actions/reap.h"
-#include "actions/stop_signals.h"
 #include "cli/act/reap_options.h"
 #include "cli/act/render.h"
 #include "cli/output.h"
@@ -8,6 +7,7 @@
 #include "cli/status.h"
 #include "cli/verbs.h"
 #include "collect/run.h"
+#include "collect/stop_signals.h"
 
 namespace connleak::cli {
 
@@ -17,9 +17,9 @@ int reap(const Words& words) {
     // Before anything is closed: whoever does it must be able to tell of it.
     auto output = Output::open(options->output);
     if (!output) return fail(nothing_reported, output.error());
-    const auto run = Run::make(*options);
+    const auto run = begin(*options);
     if (!run) return stop(run.error());
-    ProofEnd proof;
+    collect::ProofEnd proof;
     if (options->verify) proof = prove_shown(**run, false, options->proof);
     const auto seen_at = std::chrono::steady_clock::now();
     const Sample& sample = (*run)->sample();
@@ -29,12 +29,12 @@ int reap(const Words& words) {
         .report = (*run)->report(), .plan = plan, .acted = options->yes && !proof.interrupted};
     acts.interrupted = proof.interrupted;
     if (options->yes && !proof.interrupted) {
-        const StopSignals signals;
-        Reaper((*run)->session(), options->method, seen_at).run(plan);
-        acts.interrupted = StopSignals::asked();
+        const collect::StopSignals signals;
+        actions::Reaper((*run)->session(), options->method, seen_at).run(plan);
+        acts.interrupted = collect::StopSignals::asked();
     }
     if (options->format == Format::json)
-        render::reap_json((*run)->head(), sample, acts,
+        render::reap_json((*run)->facts(), sample, acts,
                           [&](std::string_view text) { return output->write(text); });
     else
         output->write(

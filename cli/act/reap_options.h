@@ -18,7 +18,7 @@ struct ReapOptions : Options {
     std::optional<std::uint64_t> most;  // --max
     bool yes = false;
     bool verify = false;
-    ProofOptions proof;
+    collect::ProofOptions proof;
 };
 
 std::expected<ReapOptions, Stop> parse_reap_options(const std::vector<std::string>& words);

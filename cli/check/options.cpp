@@ -8,7 +8,8 @@
 #include <utility>
 
 #include "cli/options/report.h"
-#include "cli/render/text.h"
+#include "cli/options/target.h"
+#include "diagnosis/model/printable.h"
 
 namespace connleak::cli {
 
@@ -62,15 +63,15 @@ std::optional<std::string> take(const std::string& text, const char* option,
     const std::size_t equals = text.find('=');
     if (equals == std::string::npos)
         return fmt::format("{} '{}': write METRIC=RANGE, as in {} ghosts=0", option,
-                           render::printable(text), option);
+                           printable(text), option);
     const auto metric = parse_metric(std::string_view(text).substr(0, equals));
     if (!metric)
         return fmt::format("{}: unknown metric '{}'; there are {}", option,
-                           render::printable(text.substr(0, equals)), metric_names());
+                           printable(text.substr(0, equals)), metric_names());
     const auto range = parse_range(std::string_view(text).substr(equals + 1));
     if (!range)
         return fmt::format("{} {}: the range '{}' {}", option, word(*metric),
-                           render::printable(text.substr(equals + 1)), range.error());
+                           printable(text.substr(equals + 1)), range.error());
     rules[*metric].*which = *range;
     return std::nullopt;
 }

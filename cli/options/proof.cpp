@@ -22,13 +22,13 @@ ProofWords::ProofWords(CLI::App& app, CLI::Option* with) {
     wait->needs(with);
 }
 
-std::optional<Stop> ProofWords::fill(ProofOptions& options) const {
+std::optional<Stop> ProofWords::fill(collect::ProofOptions& options) const {
     const std::int64_t wait_s = *parse_duration(wait_);
-    if (wait_s < shortest_wait_s || wait_s > longest_wait_s)
+    if (wait_s < collect::shortest_wait_s || wait_s > longest_wait_s)
         return Stop{usage_error,
                     fmt::format("--wait: write a time from {}s to 1h; in less, a peer behind a "
                                 "path that loses packets could be called dead",
-                                shortest_wait_s)};
+                                collect::shortest_wait_s)};
     options.rate = rate_;
     options.wait_ms = wait_s * 1000;
     return std::nullopt;

@@ -16,10 +16,10 @@ class ProofWords {
     explicit ProofWords(CLI::App& app, CLI::Option* with = nullptr);
 
     // Puts them into `options`, or tells what is wrong with them. After parse_words().
-    [[nodiscard]] std::optional<Stop> fill(ProofOptions& options) const;
+    [[nodiscard]] std::optional<Stop> fill(collect::ProofOptions& options) const;
 
   private:
-    std::int64_t rate_ = ProofOptions().rate;
+    std::int64_t rate_ = collect::ProofOptions().rate;
     std::string wait_ = "15s";
 };
 

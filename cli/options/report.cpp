@@ -3,6 +3,8 @@
 #include <chrono>
 #include <utility>
 
+#include "cli/options/target.h"
+
 namespace connleak::cli {
 
 ReportOptions::ReportOptions(CLI::App& app) {

@@ -4,7 +4,7 @@
 
 #include <memory>
 
-#include "cli/render/text.h"
+#include "diagnosis/model/printable.h"
 
 namespace connleak::cli {
 
@@ -41,8 +41,7 @@ const CLI::Validator& duration_check() {
     static const CLI::Validator check(
         [](std::string& text) {
             if (parse_duration(text)) return std::string();
-            return fmt::format("'{}' is no duration; write 30, 30s, 5m, 2h or 1d",
-                               render::printable(text));
+            return fmt::format("'{}' is no duration; write 30, 30s, 5m, 2h or 1d", printable(text));
         },
         "DURATION", "duration");
     return check;
@@ -88,9 +87,9 @@ std::optional<Stop> parse_words(CLI::App& app, const std::vector<std::string>& w
             unknown += (unknown.empty() ? "" : " ") +
                        word.substr(0, word.starts_with("--") ? word.find('=') : 2);
         return Stop{usage_error,
-                    fmt::format("unknown option: {} (see {})", render::printable(unknown), help)};
+                    fmt::format("unknown option: {} (see {})", printable(unknown), help)};
     } catch (const CLI::ParseError& error) {
-        return Stop{usage_error, fmt::format("{} (see {})", render::printable(error.what()), help)};
+        return Stop{usage_error, fmt::format("{} (see {})", printable(error.what()), help)};
     }
     return std::nullopt;
 }

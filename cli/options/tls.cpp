@@ -19,6 +19,18 @@ constexpr std::array texts{
     Text{"--cert", &Settings::certificate_file}, Text{"--key", &Settings::key_file},
     Text{"--sni", &Settings::server_name}};
 
+// The options that say the same again: "--cacert", "FILE".
+std::vector<std::string> arguments_of(const Settings& settings) {
+    std::vector<std::string> arguments;
+    for (const auto& [name, text] : texts) {
+        if ((settings.*text).empty()) continue;
+        arguments.emplace_back(name);
+        arguments.push_back(settings.*text);
+    }
+    if (settings.insecure) arguments.emplace_back("--insecure");
+    return arguments;
+}
+
 }  // namespace
 
 void TlsOptions::add_to(CLI::App& app) {
@@ -44,25 +56,15 @@ void TlsOptions::add_to(CLI::App& app) {
 std::optional<Stop> TlsOptions::fill(Options& options) const {
     options.tls = tls_;
     options.tls_settings = settings_;
+    options.tls_arguments = arguments_of(settings_);
     if (settings_.certificate_file.empty() != settings_.key_file.empty())
         return Stop{usage_error, "--cert and --key go together"};
-    if (tls_ || std::ranges::any_of(options.targets, &Target::tls)) return std::nullopt;
+    if (tls_ || std::ranges::any_of(options.targets, &collect::Target::tls)) return std::nullopt;
     const char* given = settings_.insecure ? "--insecure" : nullptr;
     for (const auto& [name, text] : texts)
         if (!(settings_.*text).empty()) given = name;
     if (given == nullptr) return std::nullopt;
     return Stop{usage_error, fmt::format("{} goes with --tls or a rediss:// TARGET", given)};
-}
-
-std::vector<std::string> tls_words(const Options& options) {
-    std::vector<std::string> words;
-    for (const auto& [name, text] : texts) {
-        if ((options.tls_settings.*text).empty()) continue;
-        words.emplace_back(name);
-        words.push_back(options.tls_settings.*text);
-    }
-    if (options.tls_settings.insecure) words.emplace_back("--insecure");
-    return words;
 }
 
 }  // namespace connleak::cli

@@ -10,7 +10,7 @@ namespace connleak::cli {
 int scan(const Words& words) {
     const auto options = parse_scan_options(words);
     if (!options) return stop(options.error());
-    const auto run = Run::make(*options);
+    const auto run = begin(*options);
     if (!run) return stop(run.error());
     if (const auto written = write_report(**run, *options, options->connections); !written)
         return fail(nothing_reported, written.error());

@@ -10,7 +10,7 @@ namespace connleak::cli {
 
 namespace {
 
-int status_of(const ProofEnd& end) {
+int status_of(const collect::ProofEnd& end) {
     if (end.interrupted) return found_something;
     if (end.decided == end.wanted) return made;
     return end.decided == 0 ? nothing_reported : found_something;
@@ -21,10 +21,10 @@ int status_of(const ProofEnd& end) {
 int verify(const Words& words) {
     const auto options = parse_verify_options(words);
     if (!options) return stop(options.error());
-    const auto run = Run::make(*options);
+    const auto run = begin(*options);
     if (!run) return stop(run.error());
 
-    const ProofEnd end = prove_shown(**run, options->all, options->proof);
+    const collect::ProofEnd end = prove_shown(**run, options->all, options->proof);
     if (const auto written = write_report(**run, *options, options->connections); !written)
         return fail(nothing_reported, written.error());
     return status_of(end);

@@ -14,7 +14,7 @@ namespace connleak::cli {
 struct VerifyOptions : Options {
     bool connections = false;
     bool all = false;
-    ProofOptions proof;
+    collect::ProofOptions proof;
 };
 
 // `words` without the program's name and the verb.

@@ -10,10 +10,8 @@
 
 namespace connleak::cli {
 
-struct SnapshotOptions {
-    std::vector<std::uint16_t> ports;  // either end; empty: every TCP socket
-    std::string output;                // "" for stdout
-    std::string netns = "all";
+struct SnapshotOptions : collect::SnapshotRequest {
+    std::string output;  // "" for stdout
 };
 
 // `words` without the program's name and the verb.

@@ -5,22 +5,22 @@
 #include <fmt/format.h>
 
 #include "cli/output.h"
-#include "cli/render/text.h"
 #include "cli/snapshot/options.h"
 #include "cli/status.h"
 #include "cli/verbs.h"
 #include "collect/snapshot/read.h"
+#include "diagnosis/model/printable.h"
 
 namespace connleak::cli {
 
 int snapshot(const Words& words) {
     const auto options = parse_snapshot_options(words);
     if (!options) return stop(options.error());
-    const SnapshotRead read = read_snapshot(*options);
+    const collect::SnapshotRead read = collect::read_snapshot(*options);
     if (!read.any_table) {
         const std::string why =
             read.gaps.empty() ? "no socket table can be read"
-                              : fmt::format("--netns {}: {}: {}", render::printable(options->netns),
+                              : fmt::format("--netns {}: {}: {}", printable(options->netns),
                                             read.gaps.front().error, read.gaps.front().effect);
         return fail(nothing_reported, why);
     }

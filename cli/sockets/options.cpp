@@ -9,6 +9,7 @@
 
 #include "cli/options/shared.h"
 #include "diagnosis/filter/expression.h"
+#include "diagnosis/model/printable.h"
 
 namespace connleak::cli {
 
@@ -146,8 +147,8 @@ std::optional<std::string> for_each_name(std::string_view list, const Each& each
 }
 
 std::string no_column(std::string_view option, std::string_view name) {
-    return fmt::format("{}: there is no column '{}'; {} lists them", option,
-                       render::printable(name), help_hint);
+    return fmt::format("{}: there is no column '{}'; {} lists them", option, printable(name),
+                       help_hint);
 }
 
 void add(Columns& columns, std::string_view name) {
@@ -201,7 +202,7 @@ std::optional<std::string> choose_keys(std::string_view list, SocketsOptions& op
             return fmt::format(
                 "--count-by: '{}' is none of group, process, state, peer, local, unit, container, "
                 "user",
-                render::printable(name));
+                printable(name));
         if (std::ranges::find(options.count_by, *key) == options.count_by.end())
             options.count_by.push_back(*key);
         return std::nullopt;

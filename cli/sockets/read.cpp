@@ -48,7 +48,7 @@ class Reader {
           into_(into) {}
 
     void run() {
-        netlink::NetnsSearch search = find_namespaces(options_.netns);
+        netlink::NetnsSearch search = collect::find_namespaces(options_.netns);
         into_.namespaces = std::move(search.found);
         into_.gaps = std::move(search.gaps);
         for (const netlink::Netns& place : into_.namespaces) {

@@ -5,6 +5,7 @@
 #include "cli/render/paint.h"
 #include "cli/sockets/render.h"
 #include "diagnosis/model/phrase.h"
+#include "diagnosis/model/printable.h"
 #include "diagnosis/model/report.h"
 
 namespace connleak::render {

@@ -7,7 +7,7 @@
 
 #include "cli/options/proof.h"
 #include "cli/options/report.h"
-#include "cli/render/text.h"
+#include "diagnosis/model/printable.h"
 
 namespace connleak::cli {
 
@@ -33,7 +33,7 @@ std::optional<Stop> add_timeouts(std::string_view list, std::vector<std::int64_t
         if (!seconds)
             return Stop{usage_error,
                         fmt::format("--timeout: '{}' is no duration; write 30, 30s, 5m, 2h or 1d",
-                                    render::printable(text))};
+                                    printable(text))};
         if (*seconds == 0)
             return Stop{usage_error,
                         "--timeout: 0 closes nobody, it switches the timeout off; "

@@ -14,7 +14,7 @@ namespace connleak::cli {
 struct WhatIfOptions : Options {
     std::vector<std::int64_t> timeouts_s;  // each once, 1 s to ten years
     bool verify = false;
-    ProofOptions proof;
+    collect::ProofOptions proof;
 };
 
 std::expected<WhatIfOptions, Stop> parse_what_if_options(const std::vector<std::string>& words);

@@ -13,7 +13,7 @@ namespace connleak::cli {
 int what_if(const Words& words) {
     const auto options = parse_what_if_options(words);
     if (!options) return stop(options.error());
-    const auto run = Run::make(*options);
+    const auto run = begin(*options);
     if (!run) return stop(run.error());
     if (options->verify && prove_shown(**run, false, options->proof).interrupted)
         return fail(nothing_reported, "interrupted before all was verified");
@@ -24,7 +24,7 @@ int what_if(const Words& words) {
     if (!output) return fail(nothing_reported, output.error());
     const render::Sink sink = [&](std::string_view text) { return output->write(text); };
     if (options->format == Format::json)
-        render::what_if_json((*run)->head(), sample, answers, sink);
+        render::what_if_json((*run)->facts(), sample, answers, sink);
     else
         sink(render::what_if_table(sample, answers, wants_color(options->color, options->output)));
     if (const auto written = output->finish(); !written)

@@ -8,7 +8,7 @@
 #include "diagnosis/model/phrase.h"
 #include "system/errno_name.h"
 
-namespace connleak::cli {
+namespace connleak::collect {
 
 namespace {
 
@@ -150,4 +150,4 @@ void ProvingPlaces::look_in(Place& place, std::span<Candidate> candidates,
     }
 }
 
-}  // namespace connleak::cli
+}  // namespace connleak::collect

@@ -16,7 +16,7 @@
 #include "probes/liveness/keepalive_probe.h"
 #include "probes/liveness/probe_channel.h"
 
-namespace connleak::cli {
+namespace connleak::collect {
 
 // One socket under proof.
 struct Candidate {
@@ -74,4 +74,4 @@ class ProvingPlaces {
     std::map<NetnsId, Place> places_;
 };
 
-}  // namespace connleak::cli
+}  // namespace connleak::collect

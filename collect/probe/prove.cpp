@@ -9,12 +9,12 @@
 #include <queue>
 #include <thread>
 
-#include "actions/stop_signals.h"
 #include "collect/probe/places.h"
+#include "collect/stop_signals.h"
 #include "diagnosis/model/phrase.h"
 #include "system/errno_name.h"
 
-namespace connleak::cli {
+namespace connleak::collect {
 
 namespace {
 
@@ -385,4 +385,4 @@ ProofEnd prove(Run& run, const std::vector<Subject>& subjects, const ProofOption
     return prover.end(run, more);
 }
 
-}  // namespace connleak::cli
+}  // namespace connleak::collect

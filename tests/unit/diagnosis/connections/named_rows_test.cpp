@@ -265,7 +265,7 @@ struct Listing : probes::Conversation {
 TEST(NamedRowsKernelWitness, ANameMayBeAnybodyWithItsPort) {
     cli::Options options;
     options.netns = "self";
-    cli::Session session(options);
+    collect::Session session(options);
     auto listing = std::make_unique<Listing>();
     listing->rows.emplace(2);
     (*listing->rows)[0].address = end("10.0.0.7:41234");
@@ -273,7 +273,7 @@ TEST(NamedRowsKernelWitness, ANameMayBeAnybodyWithItsPort) {
     (*listing->rows)[1].host_port = 41235;
     session.conversations.push_back(std::move(listing));
     session.conversations.push_back(std::make_unique<Listing>());
-    cli::KernelWitness witness(session);
+    collect::KernelWitness witness(session);
     EXPECT_EQ(witness.listed(0, end("10.0.0.7:41234")), true);
     EXPECT_EQ(witness.listed(0, end("10.0.0.8:41234")), false);
     EXPECT_EQ(witness.listed(0, end("10.0.0.7:41235")), std::nullopt);
