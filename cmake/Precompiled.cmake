@@ -6,8 +6,9 @@ target_precompile_headers(connleak_precompiled PRIVATE <algorithm> <array> <char
     <functional> <map> <memory> <optional> <ranges> <set> <span> <string> <string_view> <thread> <unordered_map>
     <unordered_set> <utility> <variant> <vector> <fmt/format.h> <fmt/chrono.h>)
 
-# A precompiled header is only used where the same macros are defined.
-target_compile_definitions(connleak_settings INTERFACE $<TARGET_PROPERTY:${fmt},INTERFACE_COMPILE_DEFINITIONS>)
+# A precompiled header is only used where the same macros are defined: fmt's, and hiredis's.
+target_compile_definitions(connleak_settings INTERFACE _FILE_OFFSET_BITS=64
+    $<TARGET_PROPERTY:${fmt},INTERFACE_COMPILE_DEFINITIONS>)
 
 function(connleak_precompile)
     foreach(target IN LISTS ARGN)
