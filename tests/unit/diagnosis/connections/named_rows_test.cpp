@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "collect/kernel_witness.h"
+#include "probes/conversation.h"
 #include "tests/unit/worlds/mysql.h"
 
 namespace connleak {
