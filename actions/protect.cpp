@@ -8,6 +8,7 @@
 
 #include "collect/stop_signals.h"
 #include "diagnosis/actions/recheck.h"
+#include "probes/conversation.h"
 #include "system/errno_name.h"
 
 namespace connleak::actions {
@@ -119,12 +120,10 @@ void protect_sockets(const Sample& sample, Plan& plan, std::optional<std::int64_
     }
 }
 
-void change_settings(collect::Session& session, std::vector<ServerSetting>& settings) {
+void change_settings(const Sample& sample, std::vector<ServerSetting>& settings) {
     for (ServerSetting& setting : settings) {
         if (!setting.planned) continue;
-        probes::Conversation* conversation = setting.server < session.conversations.size()
-                                                 ? session.conversations[setting.server].get()
-                                                 : nullptr;
+        const auto& conversation = sample.servers[setting.server].conversation;
         setting.reason =
             conversation == nullptr
                 ? "the server was not asked"

@@ -31,7 +31,7 @@ int protect(const Words& words) {
         const collect::StopSignals signals;
         actions::protect_sockets(sample, plan, options->keepalive_s, options->rate);
         acts.interrupted = collect::StopSignals::asked();
-        if (!acts.interrupted) actions::change_settings((*run)->session(), acts.settings);
+        if (!acts.interrupted) actions::change_settings(sample, acts.settings);
     }
     acts.coverage = coverage(sample, report, plan);
     if (options->format == Format::json)

@@ -30,7 +30,7 @@ int reap(const Words& words) {
     acts.interrupted = proof.interrupted;
     if (options->yes && !proof.interrupted) {
         const collect::StopSignals signals;
-        actions::Reaper((*run)->session(), options->method, seen_at).run(plan);
+        actions::Reaper(**run, options->method, seen_at).run(plan);
         acts.interrupted = collect::StopSignals::asked();
     }
     if (options->format == Format::json)
