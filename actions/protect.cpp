@@ -8,6 +8,7 @@
 
 #include "collect/stop_signals.h"
 #include "diagnosis/actions/recheck.h"
+#include "diagnosis/model/server_family.h"
 #include "system/errno_name.h"
 
 namespace connleak::actions {
@@ -125,10 +126,11 @@ void change_settings(collect::Session& session, std::vector<ServerSetting>& sett
         probes::Conversation* conversation = setting.server < session.conversations.size()
                                                  ? session.conversations[setting.server].get()
                                                  : nullptr;
-        setting.reason =
-            conversation == nullptr
-                ? "the server was not asked"
-                : conversation->set_config("tcp-keepalive", std::to_string(setting.value_s));
+        const ServerKind kind = session.sample().servers[setting.server].kind;
+        setting.reason = conversation == nullptr
+                             ? "the server was not asked"
+                             : conversation->set_config(family_of(kind).settings.keepalive,
+                                                        std::to_string(setting.value_s));
         setting.outcome = setting.reason.empty() ? Outcome::done : Outcome::failed;
     }
 }

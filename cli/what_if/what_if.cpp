@@ -7,6 +7,7 @@
 #include "cli/verbs.h"
 #include "cli/what_if/options.h"
 #include "collect/run.h"
+#include "diagnosis/model/server_family.h"
 
 namespace connleak::cli {
 
@@ -32,7 +33,7 @@ int what_if(const Words& words) {
     if (answers.empty())
         return fail(nothing_reported,
                     sample.servers.empty()
-                        ? "no Redis-compatible server and no MySQL in sight; name one as a TARGET"
+                        ? no_server_text() + " in sight; name one as a TARGET"
                         : "no server told its clients: a timeout's effect is not known");
     return made;
 }
