@@ -12,6 +12,7 @@
 #include "collect/unix_sockets.h"
 #include "diagnosis/connections/join.h"
 #include "diagnosis/findings/findings.h"
+#include "diagnosis/model/server_family.h"
 #include "probes/conversation.h"
 #include "probes/proc/thread_sockets.h"
 
@@ -53,10 +54,11 @@ std::vector<Endpoint> ways_to(const std::vector<Namespace>& networks, const Serv
 }
 
 // Whether another address, port or path of the same server may do better: not where it answered,
-// refused for its limit, or already took all the time there is. MySQL's limit and logins are not
-// the same everywhere: extra_port, an account for localhost, one that its Unix socket vouches for.
+// refused for its limit, or already took all the time there is.
 bool worth_another_try(const ServerAnswer& answer) {
-    if (is_mysql(answer.kind) && (answer.refused_at_limit || answer.login_denied)) return true;
+    if (family_of(answer.kind).asking.addresses_differ &&
+        (answer.refused_at_limit || answer.login_denied))
+        return true;
     return !answer.reachable && !answer.refused_at_limit &&
            answer.error.find("no answer") == std::string::npos;
 }
@@ -72,7 +74,8 @@ int worth(const ServerAnswer& answer) {
 void leave_unasked(Server& server, std::vector<Gap>& gaps) {
     server.answer.error =
         fmt::format("TLS is not in this build of connleak: {}", probes::why_no_tls());
-    gaps.push_back({"redis", server.endpoint.text(), server.answer.error,
+    gaps.push_back({std::string(family_of(server.kind).gap_source), server.endpoint.text(),
+                    server.answer.error,
                     "all that the server knows; what follows is what the kernel shows without it"});
 }
 
@@ -96,13 +99,13 @@ ServerAnswer no_way(ServerKind kind, const std::string& scope, const std::string
     answer.kind = kind;
     answer.asked = true;
     answer.error = why + " (" + error + ")";
-    answer.gaps.push_back({is_mysql(kind) ? "mysql" : "redis", scope, error,
+    answer.gaps.push_back({std::string(family_of(kind).gap_source), scope, error,
                            why + ": " + std::string(probes::lacks_everything)});
     return answer;
 }
 
-// MySQL's has its own places for a login, which hold unless this run was given another; what is
-// there for Redis alone is tried last, and only at a server that was named.
+// Some families have places of their own for a login, which hold unless this run was given another;
+// what is there for Redis alone (REDISCLI_AUTH) is tried last, and only at a server that was named.
 probes::Credentials credentials_for(const Request& request, const Server& server,
                                     const std::string& password) {
     probes::Credentials credentials{.user = request.user,
@@ -113,8 +116,9 @@ probes::Credentials credentials_for(const Request& request, const Server& server
     for (const Target& target : request.targets)
         if (!target.user.empty() && target.port == server.endpoint.port)
             credentials.user = target.user;
-    if (!is_mysql(server.kind)) return credentials;
-    if (server.tls) credentials.tls = request.tls_settings;
+    const ServerFamily::Asking& asking = family_of(server.kind).asking;
+    if (asking.own_tls && server.tls) credentials.tls = request.tls_settings;
+    if (!asking.own_login_files) return credentials;
     if (request.ask_password || !request.password_file.empty()) return credentials;
     credentials.password.clear();
     if (!request.targets.empty()) credentials.second_password = password;
@@ -201,8 +205,7 @@ Asked ask_one(const Asking& run, const Server& server, const probes::Credentials
         }
         return true;
     };
-    // MySQL's clients on its own host go by its Unix socket, and accounts are made for that.
-    if (is_mysql(server.kind) && run.request.targets.empty()) {
+    if (family_of(server.kind).asking.unix_socket_first && run.request.targets.empty()) {
         if (by_unix()) by_tcp();
     } else if (by_tcp()) {
         by_unix();
@@ -220,9 +223,9 @@ Read<std::vector<Server>> ask_servers(const Request& request, const Login& login
     std::vector<std::size_t> to_ask;
     for (std::size_t at = 0; at < servers.size(); ++at) {
         Server& server = servers[at];
-        if (server.kind == ServerKind::tcp) continue;
+        if (!can_be_asked(server.kind)) continue;
         server.tls |= request.tls && server.path.empty();
-        if (server.tls && login.tls == nullptr && !is_mysql(server.kind))
+        if (server.tls && login.tls == nullptr && !family_of(server.kind).asking.own_tls)
             leave_unasked(server, read.gaps);
         else
             to_ask.push_back(at);
@@ -253,8 +256,7 @@ Read<std::vector<Server>> ask_servers(const Request& request, const Login& login
         server.user = std::move(answers[at].user);
         if (!server.answer.version.empty()) server.kind = server.answer.kind;
         if (!server.pid) server.pid = answers[at].peer_pid;
-        if (server.pid && is_mysql(server.kind))
-            probes::find_thread_sockets(*server.pid, server.answer.clients);
+        if (server.pid) probes::find_thread_sockets(*server.pid, server.answer.clients);
         server.asked_from = place_of(server, namespaces).id();
         std::ranges::move(server.answer.gaps, std::back_inserter(read.gaps));
         server.answer.gaps.clear();

@@ -8,8 +8,8 @@
 
 namespace connleak::collect {
 
-// Until the server is asked its ports tell: of two that are 10000 apart the higher one is Redis's
-// bus; MySQL's are known by their usual numbers.
+// Until the server is asked its ports tell, by what its family's links listen on: of two that are
+// 10000 apart the higher one is Redis's bus; MySQL's are known by their usual numbers.
 void part_links(Server& server);
 
 // A port that a TARGET names is one for clients, until the server says otherwise.

@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <iterator>
 #include <map>
 #include <set>
@@ -15,20 +14,15 @@
 #include "collect/resolve.h"
 #include "collect/translations.h"
 #include "diagnosis/connections/join.h"
+#include "diagnosis/model/server_family.h"
 #include "probes/proc/server_processes.h"
 
 namespace connleak::collect {
 
 namespace {
 
-constexpr std::array usual_ports{redis_port, mysql_port};
-
-bool is_usual(std::uint16_t port) {
-    return std::ranges::find(usual_ports, port) != usual_ports.end();
-}
-
 std::vector<std::uint16_t> default_ports(const Request& request) {
-    std::vector<std::uint16_t> ports(usual_ports.begin(), usual_ports.end());
+    std::vector<std::uint16_t> ports = usual_ports();
     std::ranges::copy(request.ports, std::back_inserter(ports));
     return ports;
 }
@@ -37,16 +31,8 @@ bool contains(const std::vector<std::uint16_t>& ports, std::uint16_t port) {
     return std::ranges::find(ports, port) != ports.end();
 }
 
-ServerKind kind_that_speaks(Protocol protocol) {
-    switch (protocol) {
-        case Protocol::tcp:
-            return ServerKind::tcp;
-        case Protocol::mysql:
-            return ServerKind::mysql;
-        case Protocol::redis:
-            break;
-    }
-    return ServerKind::redis;
+bool is_usual(std::uint16_t port) {
+    return contains(usual_ports(), port);
 }
 
 // How the report names a server by its listening sockets: what others can reach it by, the usual
@@ -97,7 +83,7 @@ class Discovery {
             const std::uint16_t port = socket.tuple.local.port;
             // Whose name is hidden may still be a Redis, where one listens by custom.
             if (contains(request_.ports, port) || (is_usual(port) && (hidden || unseen(socket))))
-                add_listener(socket, usual_protocol(port));
+                add_listener(socket, usual_kind(port));
         }
     }
 
@@ -131,7 +117,7 @@ class Discovery {
         }
         if (listens) return std::nullopt;
         Server server;
-        server.kind = kind_that_speaks(target.protocol);
+        server.kind = target.kind;
         const Address fallback = *Address::parse("127.0.0.1");
         server.endpoint = {addresses.empty() ? fallback : addresses.front(), target.port};
         server.netns = only_owner(server.endpoint.address);
@@ -194,13 +180,13 @@ class Discovery {
     }
 
     // A listening socket of which only the port is known. All of its addresses are one server.
-    Server* add_listener(const Socket& socket, Protocol protocol) {
+    Server* add_listener(const Socket& socket, ServerKind kind) {
         for (Server& server : servers_) {
             if (server.netns == socket.netns && listens_on(server, socket.tuple.local))
                 return &server;
         }
         Server server;
-        server.kind = kind_that_speaks(protocol);
+        server.kind = kind;
         server.netns = socket.netns;
         for (const Socket& other : listeners_.tcp) {
             if (other.netns == socket.netns && other.tuple.local.port == socket.tuple.local.port &&
@@ -224,9 +210,9 @@ class Discovery {
         if (!addresses.empty() && meant == nullptr) return nullptr;
 
         Server* server = nullptr;
-        if (target.protocol != Protocol::tcp)
+        if (can_be_asked(target.kind))
             if (const auto* process = process_of(socket)) server = add_process(*process);
-        if (server == nullptr) server = add_listener(socket, target.protocol);
+        if (server == nullptr) server = add_listener(socket, target.kind);
         keep_port(target.port, *server);
         if (meant != nullptr) server->endpoint = {*meant, target.port};
         if (server->endpoint.port != target.port) server->endpoint = local;
@@ -322,7 +308,7 @@ std::vector<Server> find_remote_servers(const Request& request, Namespaces& name
         if (known || tracker.reaches_any(sample.servers, socket)) continue;
         Server server;
         server.endpoint = end;
-        server.kind = kind_that_speaks(usual_protocol(end.port));
+        server.kind = usual_kind(end.port);
         if (owners.size() == 1) server.netns = owners.front();
         // One loopback address is another host in every namespace, others are the same server from
         // all.

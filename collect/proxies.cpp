@@ -16,6 +16,7 @@
 #include "diagnosis/connections/join.h"
 #include "diagnosis/holders/holders.h"
 #include "diagnosis/holders/recognise_proxy.h"
+#include "diagnosis/model/server_family.h"
 #include "probes/proc/process_sockets.h"
 #include "probes/proc/processes.h"
 #include "probes/proc/server_processes.h"
@@ -81,7 +82,7 @@ class Search {
                 const auto process = sample_.processes.by_pid.find(owner.pid);
                 if (process == sample_.processes.by_pid.end()) continue;
                 const std::string& comm = process->second.comm;
-                if (probes::server_kind_of(comm) || comm.ends_with("-sentinel")) continue;
+                if (find_program(comm) != nullptr || comm.ends_with("-sentinel")) continue;
                 ProxyCandidate& candidate = candidates_[owner.pid];
                 candidate.pid = owner.pid;
                 candidate.comm = comm;
@@ -288,7 +289,7 @@ bool is_front(const std::vector<Proxy>& proxies, const Server& server) {
 // The server that answered is not the process that listens. The pid that it tells is of its own
 // pid namespace.
 bool another_answers(const Server& server, const Process& listening) {
-    if (server.kind == ServerKind::tcp || probes::server_kind_of(listening.comm)) return false;
+    if (!can_be_asked(server.kind) || find_program(listening.comm) != nullptr) return false;
     if (server.answer.process_id) return *server.answer.process_id != listening.namespace_pid;
     return proxy_program(listening.comm) != ProxyProgram::no;
 }
@@ -321,7 +322,8 @@ void name_listeners(const Sample& sample, ServersBehind& into) {
         if (!server.answer.clients_complete && server.answer.clients.empty()) continue;
         server.answer.clients.clear();
         server.answer.clients_complete = false;
-        into.gaps.push_back({"redis", server.endpoint.text(), "through " + server.through,
+        into.gaps.push_back({std::string(family_of(server.kind).gap_source), server.endpoint.text(),
+                             "through " + server.through,
                              "the client list is that of the server behind, and left out: name "
                              "that server to see it"});
     }

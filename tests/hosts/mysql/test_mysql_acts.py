@@ -207,7 +207,7 @@ def test_every_format(pair):
     made = sick(db, web)
     lines = scan_lines()
     assert [line["kind"] for line in lines if line["type"] == "server"] == ["mariadb"]
-    told = {line["mysql"]["id"] for line in lines if line["type"] == "connection"}
+    told = {line["listed"]["id"] for line in lines if line["type"] == "connection"}
     assert told == set(made.client.ids.values())
     done = connleak("--format", "prometheus")
     text = done.stdout.decode()

@@ -154,8 +154,8 @@ def test_names_made_to_harm(pair):
     db.sql(f"CREATE USER '{name}'@'%' IDENTIFIED BY 'x'; CREATE DATABASE `{quoted}`; GRANT ALL ON *.* TO '{name}'@'%'")
     [end] = client.open(db, 1, user=name, password="x", db=base)
     report = scan()
-    told = report.row(end, service=db)["mysql"]
-    assert (told["id"], told["user"], told["db"]) == (client.ids[end], name, base)
+    told = report.row(end, service=db)["listed"]
+    assert (told["id"], told["user"], told["database"]) == (client.ids[end], name, base)
     for words in [[], ["--connections"], ["--format", "prometheus"], ["--format", "ndjson"]]:
         done = connleak(*words)
         assert done.returncode == 0

@@ -61,7 +61,7 @@ def refused(report, db, made, error):
     assert (entry["kind"], entry["maxclients"], entry["connected_clients"]) in (
         ("mariadb", None, None), ("mysql", None, None))
     assert error in entry["error"]
-    assert [report.row(endpoint, service=db)["mysql"] for endpoint in made.dead + made.live] == [None] * 4
+    assert [report.row(endpoint, service=db)["listed"] for endpoint in made.dead + made.live] == [None] * 4
     no_secret(report)
 
 
@@ -250,7 +250,7 @@ def test_the_reserved_place_lets_root_in(pair, home):
         report.expect(live, "healthy", service=db)
         assert not report.gaps("mysql")
         assert {"ghost-connections", "clients-near-limit"} <= report.codes(db)
-        assert report.row(dead[0], service=db)["mysql"]["id"] == client.ids[dead[0]]
+        assert report.row(dead[0], service=db)["listed"]["id"] == client.ids[dead[0]]
 
 
 def test_the_extra_port_lets_in(pair, home):

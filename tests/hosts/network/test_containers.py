@@ -49,7 +49,7 @@ def test_a_redis_that_is_process_1_of_its_container(lab, engine):
         assert len(rows) == 7
         for row in rows:
             assert row.owners("server") == {redis.pid}
-            assert row["redis"]["fd"] == row["server_socket"]["owners"][0]["fd"]
+            assert row["listed"]["native"]["fd"] == str(row["server_socket"]["owners"][0]["fd"])
         assert {row["client_socket"]["inode"] for row in rows if "path" in row["client"]} == set(by_path)
         pid = only_child(client.process.pid)
         assert client.pid != pid  # its own pid is of its own namespace

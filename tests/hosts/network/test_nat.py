@@ -73,7 +73,7 @@ def test_masquerade_in_both_directions(routed, ports, ipv6):
         assert row["client"]["seen_as"]["address"] == (router.ip6 if ipv6 else router.ip)
         assert ports == "" or 30000 <= row["client"]["seen_as"]["port"] <= 40000
         assert row["server"]["dialled"] is None
-        assert row["redis"] is not None
+        assert row["listed"] is not None
     assert all(report.row(endpoint).owners("client") == {client.pid} for endpoint in live)
     assert report.processes(redis, client.pid)[0]["connections"] == 3
     # The finding names the host that lost them, not the one between.

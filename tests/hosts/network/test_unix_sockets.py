@@ -43,9 +43,9 @@ def test_both_ends_of_a_server_that_has_only_a_unix_socket(host, words):
             assert row.owners("server") == {redis.pid}
             assert row["server_socket"]["state"] == row["client_socket"]["state"] == "established"
             assert row["server_socket"]["timer"] is None and row["server_socket"]["rtt_us"] is None
-            assert row["redis"]["fd"] == row["server_socket"]["owners"][0]["fd"]
+            assert row["listed"]["native"]["fd"] == str(row["server_socket"]["owners"][0]["fd"])
             assert row["age_s"] >= 2
-            listed.remove(str(row["redis"]["id"]))
+            listed.remove(str(row["listed"]["id"]))
         [process] = [each for each in report["processes"] if each["pid"] == pid]
         assert (process["connections"], process["persistent"], process["close_wait"]) == (len(inodes), len(inodes), 0)
         assert process["server"]["path"] == redis.socket
@@ -73,7 +73,7 @@ def test_one_server_with_a_port_and_a_path(lab, host):
     assert (server["port"], server["path"]) == (6379, str(redis.socket))
     row = by_client(rows)[inode]
     assert (row["server"]["port"], row["server"]["path"]) == (6379, str(redis.socket))
-    assert row["redis"] is not None and row.owners("client") == {client.pid}
+    assert row["listed"] is not None and row.owners("client") == {client.pid}
     assert server["counts"]["healthy"] == 1
     [process] = report.processes(redis, client.pid)
     assert process["connections"] == 1
@@ -95,7 +95,7 @@ def test_close_wait_at_the_client(host):
     by_fd = {row["id"]: row for row in client_rows(redis)}
     inodes = by_client(of(scan(), redis)[1])
     for inode in leaked:
-        redis.cli("CLIENT", "KILL", "ID", str(inodes[inode]["redis"]["id"]))
+        redis.cli("CLIENT", "KILL", "ID", str(inodes[inode]["listed"]["id"]))
     assert len(by_fd) == 5
     for words in [[], [f"unix:{redis.socket}"]]:
         report = scan(*words)
@@ -104,7 +104,7 @@ def test_close_wait_at_the_client(host):
         assert rows.keys() == set(leaked + live)
         for inode in leaked:
             assert (rows[inode].verdict, rows[inode].evidence) == ("close-wait", ["peer-closed"])
-            assert (rows[inode]["server_socket"], rows[inode]["redis"]) == (None, None)
+            assert (rows[inode]["server_socket"], rows[inode]["listed"]) == (None, None)
             assert rows[inode].owners("client") == {client.pid}
         assert {rows[inode].verdict for inode in live} == {"healthy"}
         assert (server["counts"]["close-wait"], server["counts"]["healthy"]) == (3, 2)
@@ -195,7 +195,7 @@ def test_locked_out(host):
     server, rows = of(report, redis)
     assert "server-refuses-clients" in {finding["code"] for finding in report["findings"]}
     assert by_client(rows).keys() == set(inodes)
-    assert {(row.verdict, row["redis"]) for row in rows} == {("healthy", None)}
+    assert {(row.verdict, row["listed"]) for row in rows} == {("healthy", None)}
     [process] = [each for each in report["processes"] if each["pid"] == client.pid]
     assert process["connections"] == 3
 
@@ -210,12 +210,12 @@ def test_a_client_in_another_host(lab, host):
     rows = by_client(rows)
     assert rows.keys() == set(inodes)
     for row in rows.values():
-        assert row.verdict == "healthy" and row["redis"] is not None
+        assert row.verdict == "healthy" and row["listed"] is not None
         assert row["server"]["netns"] == host.inode
     # What is out of sight is not: the server's own list still tells of them.
     report = scan("--netns", "self", host=host)
     server, rows = of(report, redis)
-    assert [row["redis"] is not None and row.verdict == "healthy" for row in rows] == [True, True]
+    assert [row["listed"] is not None and row.verdict == "healthy" for row in rows] == [True, True]
 
 
 def test_php_fpm(host):
@@ -286,5 +286,5 @@ def test_under_churn(host):
                    if row["client_socket"] and row["client_socket"]["inode"] in inodes}
         assert lasting.keys() == set(inodes)
         assert {row.verdict for row in lasting.values()} == {"healthy"}
-        ids = [row["redis"]["id"] for row in rows if row["redis"]]
+        ids = [row["listed"]["id"] for row in rows if row["listed"]]
         assert len(ids) == len(set(ids))

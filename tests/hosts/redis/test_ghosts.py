@@ -85,8 +85,8 @@ def test_what_a_ghosts_row_tells(pair):
     assert row.owners("server") == {redis.pid}
     assert row["last_heard_ms"] >= 2000
     listed = {client["addr"]: client for client in redis.client_list()}[str(dead[0])]
-    assert row["redis"]["id"] == int(listed["id"])
-    assert row["redis"]["idle_s"] >= 2
+    assert row["listed"]["id"] == int(listed["id"])
+    assert row["listed"]["idle_s"] >= 2
     row = report.row(live[0])
     assert row.owners("client") == {client.pid}
     assert row["client_socket"]["state"] == "established"
@@ -163,7 +163,7 @@ def test_a_server_in_a_container(pair):
     assert report.server(redis)["pid"] == pid
     for endpoint in dead + live:
         assert report.row(endpoint).owners("server") == {pid}
-        assert report.row(endpoint)["redis"]["id"] > 0
+        assert report.row(endpoint)["listed"]["id"] > 0
 
 
 def test_two_servers_on_one_port_of_one_host(pair):

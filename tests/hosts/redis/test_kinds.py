@@ -78,7 +78,7 @@ def test_links_of_replicas(family):
     rows = links(report, redis, "replication")
     assert sorted(row["group"] for row in rows) == sorted(f"{KIND} replica {each.target}" for each in replicas)
     assert {row.verdict for row in rows} == {"healthy"}
-    assert {flag for row in rows for flag in row["redis"]["flags"]} == {"S"}
+    assert {flag for row in rows for flag in row["listed"]["native"]["flags"]} == {"S"}
     nothing_persistent(report, redis, [each.pid for each in replicas])
     assert [row["persistent"] for row in report.processes(redis, made.client.pid)] == [3]  # not the ghosts
     # The replica's own side: its master is no client of it.

@@ -175,7 +175,7 @@ def test_a_tcp_service_of_which_nothing_is_known(pair):
     entry = report.server(service)
     assert (entry["kind"], entry["pid"]) == ("tcp", service.pid)
     assert entry["connected_clients"] is None
-    assert report.row(dead[0])["redis"] is None
+    assert report.row(dead[0])["listed"] is None
     assert report.finding(service, "ghost-connections")["count"] == 2
 
 

@@ -130,7 +130,7 @@ def test_login(pair):
         kernel_side_is_right(report, redis, made)
         assert not report.gaps("redis")
         assert report.server(redis)["version"] == REDIS_VERSION
-        assert report.row(made.live[0])["redis"]["cmd"] == "auth"
+        assert report.row(made.live[0])["listed"]["command"] == "auth"
         no_secret(report)
         no_secret(connleak(redis.target, "--connections", *words, env=env))
 

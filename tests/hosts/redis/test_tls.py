@@ -158,7 +158,7 @@ def test_a_conversation(pair, papers, how):
     assert entry["version"] == REDIS_VERSION
     assert entry["tcp_keepalive_s"] == 0
     for endpoint in dead + live:
-        assert report.row(endpoint)["redis"]["cmd"] == "auth"
+        assert report.row(endpoint)["listed"]["command"] == "auth"
     commands = [finding["command"] for finding in report.findings(redis) if finding["command"]]
     assert any(f"--tls --cacert {papers.certificate}" in command for command in commands), commands
     assert any("rediss://" in command for command in commands), commands

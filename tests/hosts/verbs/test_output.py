@@ -55,12 +55,12 @@ def test_hostile_names(lab):
     report.expect(dead, "ghost", "peer-socket-absent")
     report.expect(live, "healthy", "peer-socket-present")
     row = report.row(live[0])
-    assert row["redis"]["name"] == "id=7|addr=1.2.3.4:5=age=9"
-    assert row["redis"]["user"] == user
+    assert row["listed"]["name"] == "id=7|addr=1.2.3.4:5=age=9"
+    assert row["listed"]["user"] == user
     assert row.owners("client") == {client.pid}
     assert [row["connections"] for row in report.processes(redis, client.pid)] == [2]
     lines = scan_lines(redis.target)
-    assert [line["redis"]["user"] for line in lines if line["type"] == "connection"] == [user] * 4
+    assert [line["listed"]["user"] for line in lines if line["type"] == "connection"] == [user] * 4
     for words in [["--connections"], []]:
         done = connleak(redis.target, "--color", "never", *words)
         text = done.stdout.decode("utf-8", errors="strict")
@@ -151,7 +151,7 @@ def test_output_is_written_beside_and_renamed(world, tmp_path):
         done = connleak(redis.target, "--json", "--output", file)
         assert (done.returncode, done.stdout) == (0, b"")
         assert old.read() == "old"
-    assert json.loads(file.read_text())["schema_version"] == 1
+    assert json.loads(file.read_text())["schema_version"] == 2
     assert os.listdir(tmp_path) == ["report.json"]
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from lab import PYTHON, eventually
 from report import command, connleak
+from schemas import documents
 from services import Redis, peer
 from sockets_lab import (MEMORY, STATES, TIMERS, by_netstat, by_ss, end, key, skmem, sockets, start, steady, table,
                          validator, world)
@@ -213,12 +214,13 @@ def test_schema(world, validator, words):
     of_kind = [{name: value for name, value in row.items() if name != "type"} for row in rows if row["type"] == kind]
     assert rows[-1][kind + "s"] == len(of_kind)
     gaps = [{name: value for name, value in row.items() if name != "type"} for row in rows if row["type"] == "gap"]
-    validator.validate({"schema_version": 1, "complete": rows[-1]["complete"], "gaps": gaps, kind + "s": of_kind})
+    validator.validate({"schema_version": 2, "complete": rows[-1]["complete"], "gaps": gaps, kind + "s": of_kind})
 
 
 def test_every_column_has_its_member(world, validator):
-    defined = {name for kind in ("socket", "tcp_socket", "unix_socket")
-               for name in validator.schema["$defs"][kind]["properties"]}
+    defined = {name for file in ("common", "sockets")
+               for kind in ("socket", "attributed_socket", "tcp_socket", "unix_socket")
+               for name in documents()[f"connleak-{file}.schema.json"]["$defs"].get(kind, {}).get("properties", [])}
     rows = sockets("-N", world[0].netns, "-a", "-x", "-t")["sockets"]
     assert {name for row in rows for name in row} == defined
 
