@@ -6,11 +6,12 @@
 #include <chrono>
 #include <thread>
 
-#include "actions/stop_signals.h"
+#include "collect/stop_signals.h"
 #include "diagnosis/actions/recheck.h"
+#include "probes/conversation.h"
 #include "system/errno_name.h"
 
-namespace connleak::cli {
+namespace connleak::actions {
 
 namespace {
 
@@ -109,9 +110,9 @@ void protect_sockets(const Sample& sample, Plan& plan, std::optional<std::int64_
     for (Action& action : plan.actions) {
         if (!action.planned) continue;
         const auto due = begin + std::chrono::microseconds(1'000'000 * count++ / rate);
-        if (due - Clock::now() > worth_sleeping && !StopSignals::asked())
+        if (due - Clock::now() > worth_sleeping && !collect::StopSignals::asked())
             std::this_thread::sleep_until(due);
-        if (StopSignals::asked())
+        if (collect::StopSignals::asked())
             action.end(Outcome::skipped, "interrupted");
         else
             protect(sample, action,
@@ -119,12 +120,10 @@ void protect_sockets(const Sample& sample, Plan& plan, std::optional<std::int64_
     }
 }
 
-void change_settings(Session& session, std::vector<ServerSetting>& settings) {
+void change_settings(const Sample& sample, std::vector<ServerSetting>& settings) {
     for (ServerSetting& setting : settings) {
         if (!setting.planned) continue;
-        probes::Conversation* conversation = setting.server < session.conversations.size()
-                                                 ? session.conversations[setting.server].get()
-                                                 : nullptr;
+        const auto& conversation = sample.servers[setting.server].conversation;
         setting.reason =
             conversation == nullptr
                 ? "the server was not asked"
@@ -133,4 +132,4 @@ void change_settings(Session& session, std::vector<ServerSetting>& settings) {
     }
 }
 
-}  // namespace connleak::cli
+}  // namespace connleak::actions

@@ -7,11 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "collect/session.h"
 #include "diagnosis/actions/plan.h"
 #include "probes/liveness/borrowed_socket.h"
 
-namespace connleak::cli {
+namespace connleak::actions {
 
 // What `now` becomes when keepalive is turned on as Redis does it: KEEPIDLE N, KEEPINTVL a third of
 // it, three probes. TCP_USER_TIMEOUT stays. `unanswered`: probes that the kernel has counted
@@ -32,6 +31,6 @@ void protect_sockets(const Sample& sample, Plan& plan, std::optional<std::int64_
                      std::int64_t rate);
 
 // CONFIG SET tcp-keepalive, of those that are planned.
-void change_settings(Session& session, std::vector<ServerSetting>& settings);
+void change_settings(const Sample& sample, std::vector<ServerSetting>& settings);
 
-}  // namespace connleak::cli
+}  // namespace connleak::actions

@@ -11,7 +11,7 @@
 #include <cstring>
 #include <utility>
 
-#include "cli/render/text.h"
+#include "diagnosis/model/printable.h"
 #include "system/write_all.h"
 
 namespace connleak::cli {
@@ -40,7 +40,7 @@ Output::~Output() {
 
 std::string Output::wrong(int error) const {
     if (file_.empty()) return fmt::format("cannot write to stdout: {}", ::strerrordesc_np(error));
-    return fmt::format("--output {}: {}", render::printable(file_), ::strerrordesc_np(error));
+    return fmt::format("--output {}: {}", printable(file_), ::strerrordesc_np(error));
 }
 
 std::expected<Output, std::string> Output::open(const std::string& file) {

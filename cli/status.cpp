@@ -6,9 +6,20 @@
 
 #include <algorithm>
 
+#include "cli/options/secrets.h"
 #include "cli/output.h"
 
 namespace connleak::cli {
+
+std::expected<std::unique_ptr<collect::Run>, Stop> begin(const Options& options) {
+    const auto password = find_password(options);
+    if (!password) return std::unexpected(Stop{bad_usage, password.error()});
+    auto run = collect::Run::make(options, *password);
+    if (!run)
+        return std::unexpected(
+            Stop{run.error().bad_request ? bad_usage : nothing_reported, run.error().message});
+    return std::move(*run);
+}
 
 int fail(int status, const std::string& line) {
     fmt::print(stderr, "connleak: {}\n", line);

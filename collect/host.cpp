@@ -6,7 +6,7 @@
 #include <cstdio>
 #include <ctime>
 
-namespace connleak::cli {
+namespace connleak::collect {
 
 namespace {
 
@@ -54,4 +54,4 @@ bool clock_is_synchronized() {
     return answer >= 0 && answer != TIME_ERROR;
 }
 
-}  // namespace connleak::cli
+}  // namespace connleak::collect

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-namespace connleak::cli {
+namespace connleak::collect {
 
 struct HostFacts {
     std::string name;
@@ -21,4 +21,4 @@ std::int64_t boot_clock_ms();
 // Whether the kernel's clock is kept right by something (adjtimex(2): not TIME_ERROR).
 bool clock_is_synchronized();
 
-}  // namespace connleak::cli
+}  // namespace connleak::collect

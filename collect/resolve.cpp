@@ -11,7 +11,7 @@
 #include <span>
 #include <thread>
 
-namespace connleak::cli {
+namespace connleak::collect {
 
 namespace {
 
@@ -62,4 +62,4 @@ Found resolve(const std::string& host, std::chrono::milliseconds limit) {
     return future.get();
 }
 
-}  // namespace connleak::cli
+}  // namespace connleak::collect

@@ -8,11 +8,11 @@
 
 #include "diagnosis/model/address.h"
 
-namespace connleak::cli {
+namespace connleak::collect {
 
 // Numeric addresses are answered at once; names are looked up (getaddrinfo(3)) for at most `limit`.
 // The error is a phrase without the name.
 std::expected<std::vector<Address>, std::string> resolve(const std::string& host,
                                                          std::chrono::milliseconds limit);
 
-}  // namespace connleak::cli
+}  // namespace connleak::collect

@@ -7,85 +7,87 @@
 #include <ctime>
 #include <utility>
 
-#include "cli/options/secrets.h"
-#include "cli/render/text.h"
-#include "cli/status.h"
 #include "collect/collect.h"
 #include "collect/host.h"
 #include "collect/snapshot/peer_snapshots.h"
 #include "diagnosis/diagnose.h"
+#include "diagnosis/model/printable.h"
 
-namespace connleak::cli {
+namespace connleak::collect {
 
 namespace {
 
-render::Head make_head() {
-    render::Head head;
-    head.generated_at_s = std::time(nullptr);
-    head.generated_at = render::rfc3339(head.generated_at_s);
+RunFacts facts_of_host() {
+    RunFacts facts;
+    facts.generated_at_s = std::time(nullptr);
     HostFacts host = read_host();
-    head.host_name = std::move(host.name);
-    head.kernel = std::move(host.kernel);
-    head.boot_id = std::move(host.boot_id);
-    return head;
+    facts.host_name = std::move(host.name);
+    facts.kernel = std::move(host.kernel);
+    facts.boot_id = std::move(host.boot_id);
+    return facts;
 }
 
 // nullptr where TLS is not asked for, or not there to be had: then the servers are not asked.
 std::expected<std::shared_ptr<const probes::TlsContext>, std::string> tls_for(
-    const Options& options) {
-    const bool wanted = options.tls || std::ranges::any_of(options.targets, &Target::tls);
+    const Request& request) {
+    const bool wanted = request.tls || std::ranges::any_of(request.targets, &Target::tls);
     if (!wanted || !probes::why_no_tls().empty()) return nullptr;
-    return probes::TlsContext::make(options.tls_settings);
+    return probes::TlsContext::make(request.tls_settings);
+}
+
+std::unexpected<RunError> bad_request(const std::string& message) {
+    return std::unexpected(RunError{true, message});
 }
 
 }  // namespace
 
-Run::Run(const Options& options)
-    : begin_(std::chrono::steady_clock::now()),
-      head_(make_head()),
-      session_(options),
-      policy_{.recent_ms = options.recent_s * 1000,
-              .persistent_after_s = options.persistent_after_s} {}
+Run::Run(const Request& request, std::chrono::steady_clock::time_point begin, Namespaces namespaces)
+    : begin_(begin),
+      facts_(facts_of_host()),
+      namespaces_(std::move(namespaces)),
+      policy_{.recent_ms = request.recent_s * 1000,
+              .persistent_after_s = request.persistent_after_s} {}
 
-std::expected<std::unique_ptr<Run>, Stop> Run::make(const Options& options) {
-    const auto password = find_password(options);
-    if (!password) return std::unexpected(Stop{bad_usage, password.error()});
+std::expected<std::unique_ptr<Run>, RunError> Run::make(const Request& request,
+                                                        const std::string& password) {
+    const auto begin = std::chrono::steady_clock::now();
+    const auto tls = tls_for(request);
+    if (!tls) return bad_request(tls.error());
 
-    const auto tls = tls_for(options);
-    if (!tls) return std::unexpected(Stop{bad_usage, tls.error()});
+    auto snapshots = PeerSnapshots::open(request.peer_snapshots);
+    if (!snapshots) return bad_request(snapshots.error());
 
-    auto snapshots = PeerSnapshots::open(options.peer_snapshots);
-    if (!snapshots) return std::unexpected(Stop{bad_usage, snapshots.error()});
-
-    std::unique_ptr<Run> run(new Run(options));
-    Session& session = run->session_;
-    session.tls = *tls;
-    if (session.namespaces().empty()) {
-        const auto& gaps = session.sample().gaps;
+    netlink::NetnsSearch search = find_namespaces(request.netns);
+    if (search.found.empty()) {
         const std::string why =
-            gaps.empty() ? "no network namespace can be read"
-                         : fmt::format("--netns {}: {}: {}", render::printable(options.netns),
-                                       gaps.front().error, gaps.front().effect);
-        return std::unexpected(Stop{nothing_reported, why});
+            search.gaps.empty()
+                ? "no network namespace can be read"
+                : fmt::format("--netns {}: {}: {}", printable(request.netns),
+                              search.gaps.front().error, search.gaps.front().effect);
+        return std::unexpected(RunError{false, why});
     }
-    if (const auto wrong = collect(session, *password))
-        return std::unexpected(Stop{bad_usage, *wrong});
-    if (const auto wrong = snapshots->read(session.sample()))
-        return std::unexpected(Stop{bad_usage, *wrong});
+    std::unique_ptr<Run> run(new Run(request, begin, Namespaces(std::move(search.found))));
+    auto sample = collect(request, {password, *tls}, run->namespaces_);
+    if (!sample) return bad_request(sample.error());
+    run->sample_ = std::move(*sample);
+    // What could not be entered comes first, as it was met.
+    run->sample_.gaps.insert(run->sample_.gaps.begin(), search.gaps.begin(), search.gaps.end());
+    if (const auto wrong = snapshots->read(run->sample_)) return bad_request(*wrong);
 
-    KernelWitness witness(session);
-    run->report_ = diagnose(session.sample(), run->policy_, witness, ::getpid());
+    KernelWitness witness = run->witness();
+    run->report_ = diagnose(run->sample_, run->policy_, witness, ::getpid());
+    run->namespaces_.release();
     return run;
 }
 
-render::Head Run::head() const {
-    render::Head head = head_;
-    head.wall_ms =
+RunFacts Run::facts() const {
+    RunFacts facts = facts_;
+    facts.wall_ms =
         std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin_)
             .count();
-    head.redis_ms = session_.redis_ms;
-    head.sockets_read = session_.sockets_read;
-    return head;
+    facts.redis_ms = sample_.asking_ms;
+    facts.sockets_read = namespaces_.sockets_read();
+    return facts;
 }
 
-}  // namespace connleak::cli
+}  // namespace connleak::collect

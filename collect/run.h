@@ -7,39 +7,45 @@
 #include <memory>
 #include <string>
 
-#include "cli/options/options.h"
-#include "cli/report/json.h"
 #include "collect/kernel_witness.h"
-#include "collect/session.h"
+#include "collect/namespaces.h"
+#include "collect/request.h"
 #include "diagnosis/model/report.h"
+#include "diagnosis/model/run_facts.h"
 
-namespace connleak::cli {
+namespace connleak::collect {
 
 class Run {
   public:
-    // Asks for the password when it has to, reads everything and concludes. What is wrong: the exit
-    // status and one line. `options` must outlive the run.
-    static std::expected<std::unique_ptr<Run>, Stop> make(const Options& options);
+    // Reads everything and concludes. `request` must outlive the run.
+    static std::expected<std::unique_ptr<Run>, RunError> make(const Request& request,
+                                                              const std::string& password);
 
     Run(const Run&) = delete;
     Run& operator=(const Run&) = delete;
 
-    [[nodiscard]] Session& session() { return session_; }
-    [[nodiscard]] const Sample& sample() const { return session_.sample(); }
+    [[nodiscard]] Namespaces& namespaces() { return namespaces_; }
+    [[nodiscard]] const Sample& sample() const { return sample_; }
+    [[nodiscard]] Sample& sample() { return sample_; }
+    // Asks the kernel and the servers of this run once more.
+    [[nodiscard]] KernelWitness witness() {
+        return {namespaces_, sample_.namespaces, sample_.servers};
+    }
     [[nodiscard]] const Report& report() const { return report_; }
     [[nodiscard]] Report& report() { return report_; }
     [[nodiscard]] const Policy& policy() const { return policy_; }
     // With what the run has cost until now.
-    [[nodiscard]] render::Head head() const;
+    [[nodiscard]] RunFacts facts() const;
 
   private:
-    explicit Run(const Options& options);
+    Run(const Request& request, std::chrono::steady_clock::time_point begin, Namespaces namespaces);
 
     std::chrono::steady_clock::time_point begin_;
-    render::Head head_;
-    Session session_;
+    RunFacts facts_;
+    Namespaces namespaces_;
+    Sample sample_;
     Policy policy_;
     Report report_;
 };
 
-}  // namespace connleak::cli
+}  // namespace connleak::collect

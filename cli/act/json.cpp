@@ -30,7 +30,7 @@ Json action(const Action& value) {
             {"silent_ms", silent_ms(connection)}};
 }
 
-void add_actions(Document& document, const Head& head, const Sample& sample, const Acts& acts) {
+void add_actions(Document& document, const RunFacts& head, const Sample& sample, const Acts& acts) {
     add_head(document, head, sample);
     if (acts.report.probes) document.member("probes", json_probes(*acts.report.probes));
     document.list("actions", acts.plan.actions, action);
@@ -43,14 +43,14 @@ void add_actions(Document& document, const Head& head, const Sample& sample, con
 
 }  // namespace
 
-void reap_json(const Head& head, const Sample& sample, const Acts& acts, const Sink& sink) {
+void reap_json(const RunFacts& head, const Sample& sample, const Acts& acts, const Sink& sink) {
     Document document(sink);
     add_actions(document, head, sample, acts);
     document.member("beyond_max", acts.plan.beyond_max);
     document.end();
 }
 
-void protect_json(const Head& head, const Sample& sample, const Acts& acts, const Sink& sink) {
+void protect_json(const RunFacts& head, const Sample& sample, const Acts& acts, const Sink& sink) {
     Document document(sink);
     add_actions(document, head, sample, acts);
     document.list("coverage", acts.coverage, [&](const Coverage& value) {

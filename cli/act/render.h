@@ -28,7 +28,7 @@ std::string reap_table(const Sample& sample, const Acts& acts, bool color);
 std::string protect_table(const Sample& sample, const Acts& acts, bool color);
 
 // schema_version 1, man/connleak-actions.schema.json.
-void reap_json(const Head& head, const Sample& sample, const Acts& acts, const Sink& sink);
-void protect_json(const Head& head, const Sample& sample, const Acts& acts, const Sink& sink);
+void reap_json(const RunFacts& head, const Sample& sample, const Acts& acts, const Sink& sink);
+void protect_json(const RunFacts& head, const Sample& sample, const Acts& acts, const Sink& sink);
 
 }  // namespace connleak::render

@@ -19,9 +19,11 @@
 #include "cli/check/state.h"
 #include "cli/output.h"
 #include "cli/render/text.h"
+#include "cli/status.h"
 #include "cli/verbs.h"
 #include "collect/run.h"
 #include "diagnosis/model/phrase.h"
+#include "diagnosis/model/printable.h"
 
 namespace connleak::cli {
 
@@ -99,8 +101,8 @@ class Watchdog {
 CountedRun storable(CountedRun run) {
     GroupCounts counts;
     for (const auto& [key, count] : run.counts)
-        counts[{render::fit(render::printable(key.server), longest_key),
-                render::fit(render::printable(key.group), longest_key)}] += count;
+        counts[{render::fit(printable(key.server), longest_key),
+                render::fit(printable(key.group), longest_key)}] += count;
     run.counts = std::move(counts);
     return run;
 }
@@ -133,7 +135,7 @@ int check_with(const CheckOptions& options) {
     std::optional<Watchdog> watchdog;
     // A person at the terminal has time, and the terminal must get its echo back.
     if (!options.ask_password) watchdog.emplace(options.timeout);
-    const auto run = Run::make(options);
+    const auto run = begin(options);
     if (!run) {
         if (watchdog) watchdog->disarm();
         return unknown(run.error().text);
@@ -174,9 +176,9 @@ int check_with(const CheckOptions& options) {
 
 }  // namespace
 
-int check(const Words& words) {
+int check(const Arguments& arguments) {
     try {
-        const auto options = parse_check_options(words);
+        const auto options = parse_check_options(arguments);
         if (!options) {
             if (options.error().status != 0) return unknown(options.error().text);
             // The help: by the conventions it is no OK.

@@ -11,6 +11,7 @@
 #include "cli/report/table.h"
 #include "diagnosis/findings/findings.h"
 #include "diagnosis/model/phrase.h"
+#include "diagnosis/model/printable.h"
 
 namespace connleak::render {
 

@@ -14,7 +14,7 @@
 #include <utility>
 
 #include "cli/check/history.h"
-#include "cli/render/text.h"
+#include "diagnosis/model/printable.h"
 #include "system/write_all.h"
 
 namespace connleak::cli {
@@ -76,7 +76,7 @@ StateFile::StateFile(std::string file, Descriptor descriptor)
     : file_(std::move(file)), descriptor_(std::move(descriptor)) {}
 
 std::string StateFile::wrong(int error) const {
-    return fmt::format("--state {}: {}", render::printable(file_),
+    return fmt::format("--state {}: {}", printable(file_),
                        error == EINVAL ? "it is no regular file" : ::strerrordesc_np(error));
 }
 
@@ -127,13 +127,12 @@ StateFile::Update StateFile::update(const CountedRun& run, std::chrono::millisec
     } else {
         update.notes.push_back(
             fmt::format("--state {}: {}; begun anew, what was there is kept in {}.damaged",
-                        render::printable(file_), decoded.error(), render::printable(file_)));
+                        printable(file_), decoded.error(), printable(file_)));
     }
     update.growth = fastest_growth(history, run);
     if (!locked) {
-        update.notes.push_back(
-            fmt::format("--state {}: another run holds it; this run is not remembered",
-                        render::printable(file_)));
+        update.notes.push_back(fmt::format(
+            "--state {}: another run holds it; this run is not remembered", printable(file_)));
         return update;
     }
     int error = decoded ? 0 : keep_damaged(file_);

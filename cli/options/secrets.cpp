@@ -12,7 +12,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "cli/render/text.h"
+#include "diagnosis/model/printable.h"
 
 namespace connleak::cli {
 
@@ -30,7 +30,7 @@ std::string first_line(std::string_view text) {
 std::expected<std::string, std::string> read_file(const std::string& path) {
     const auto failed = [&](int error) {
         return std::unexpected(
-            fmt::format("--pass-file {}: {}", render::printable(path), strerrordesc_np(error)));
+            fmt::format("--pass-file {}: {}", printable(path), strerrordesc_np(error)));
     };
     const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (descriptor < 0) return failed(errno);
@@ -51,7 +51,7 @@ std::expected<std::string, std::string> read_file(const std::string& path) {
     if (error != 0) return failed(error);
     if (line.empty())
         return std::unexpected(
-            fmt::format("--pass-file {}: its first line is empty", render::printable(path)));
+            fmt::format("--pass-file {}: its first line is empty", printable(path)));
     return line;
 }
 
@@ -97,9 +97,8 @@ std::expected<std::string, std::string> ask() {
 std::expected<std::string, std::string> find_password(const Options& options) {
     // libmariadb passes over a file that it cannot read.
     if (!options.defaults_file.empty() && ::access(options.defaults_file.c_str(), R_OK) != 0)
-        return std::unexpected(fmt::format("--defaults-file {}: {}",
-                                           render::printable(options.defaults_file),
-                                           strerrordesc_np(errno)));
+        return std::unexpected(fmt::format(
+            "--defaults-file {}: {}", printable(options.defaults_file), strerrordesc_np(errno)));
     if (options.ask_password) return ask();
     if (!options.password_file.empty()) return read_file(options.password_file);
     // Read once, before any thread is started.

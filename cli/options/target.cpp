@@ -5,7 +5,7 @@
 #include <charconv>
 #include <optional>
 
-#include "cli/render/text.h"
+#include "diagnosis/model/printable.h"
 
 namespace connleak::cli {
 
@@ -64,12 +64,12 @@ bool holds_password(std::string_view user) {
 
 }  // namespace
 
-std::expected<Target, std::string> parse_target(std::string_view text) {
-    Target target;
+std::expected<collect::Target, std::string> parse_target(std::string_view text) {
+    collect::Target target;
     target.text = text;
     std::string_view rest = text;
     const auto wrong = [&](std::string_view why) {
-        return std::unexpected(fmt::format("TARGET '{}': {}", render::printable(text), why));
+        return std::unexpected(fmt::format("TARGET '{}': {}", printable(text), why));
     };
     constexpr std::string_view forms =
         "write host:port, :port, redis[s]://[user@]host:port, mysql://[user@]host[:port], "
@@ -98,9 +98,10 @@ std::expected<Target, std::string> parse_target(std::string_view text) {
                         "in {}, by --pass-file FILE or --askpass",
                         text.starts_with("mysql:") ? "~/.my.cnf" : "REDISCLI_AUTH"));
     target.tls = take(rest, "rediss://");
-    if (!target.tls && take(rest, "mysql://")) target.protocol = Protocol::mysql;
-    const bool url = target.tls || target.protocol == Protocol::mysql || take(rest, "redis://");
-    if (!url && take(rest, "tcp://")) target.protocol = Protocol::tcp;
+    if (!target.tls && take(rest, "mysql://")) target.protocol = collect::Protocol::mysql;
+    const bool url =
+        target.tls || target.protocol == collect::Protocol::mysql || take(rest, "redis://");
+    if (!url && take(rest, "tcp://")) target.protocol = collect::Protocol::tcp;
     const bool scheme = rest.size() != text.size();
     if (!scheme && text.find("://") != std::string_view::npos)
         return wrong(fmt::format("unknown scheme; {}", forms));
@@ -115,14 +116,15 @@ std::expected<Target, std::string> parse_target(std::string_view text) {
     if (url) {
         if (const std::size_t slash = rest.find('/'); slash != std::string_view::npos) {
             const std::string_view database = rest.substr(slash + 1);
-            if (target.protocol != Protocol::mysql &&
+            if (target.protocol != collect::Protocol::mysql &&
                 database.find_first_not_of("0123456789") != std::string_view::npos)
                 return wrong("after the port comes nothing, or a database's number");
             rest = rest.substr(0, slash);
         }
     }
     const Place place = split(rest);
-    const std::uint16_t usual = target.protocol == Protocol::mysql ? mysql_port : redis_port;
+    const std::uint16_t usual =
+        target.protocol == collect::Protocol::mysql ? collect::mysql_port : collect::redis_port;
     if (place.broken)
         return wrong(fmt::format("an IPv6 address goes in brackets: [2001:db8::1]:{}", usual));
     target.host = place.host;
@@ -136,7 +138,7 @@ std::expected<Target, std::string> parse_target(std::string_view text) {
     const auto port = parse_port(place.port);
     if (!port) return wrong("a port is a number from 1 to 65535");
     target.port = *port;
-    if (!scheme) target.protocol = usual_protocol(*port);
+    if (!scheme) target.protocol = collect::usual_protocol(*port);
     if (target.host == "*" || target.host == "0.0.0.0" || target.host == "::") target.host.clear();
     return target;
 }

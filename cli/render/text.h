@@ -11,10 +11,6 @@
 
 namespace connleak::render {
 
-// One line of valid UTF-8 without control characters: ESC becomes \x1b, a newline \n, a broken byte
-// \xff, also the C1 controls and the marks that turn the direction of writing (U+202E and its kin).
-std::string printable(std::string_view text);
-
 // Columns that printable text takes; a combining mark 0, a wide character 2 (wcwidth(3) in
 // the locale C.UTF-8, whatever the user's is).
 std::size_t width(std::string_view text);

@@ -10,6 +10,7 @@
 #include "diagnosis/findings/commands.h"
 #include "diagnosis/holders/holders.h"
 #include "diagnosis/model/phrase.h"
+#include "diagnosis/model/printable.h"
 
 namespace connleak::render {
 

@@ -19,7 +19,7 @@ std::string rfc3339_ms(std::int64_t milliseconds) {
                        milliseconds % 1000);
 }
 
-void to_json(const Head& head, const Sample& sample, const Report& report, const Sink& sink) {
+void to_json(const RunFacts& head, const Sample& sample, const Report& report, const Sink& sink) {
     Document document(sink);
     add_head(document, head, sample);
     std::size_t at = 0;

@@ -136,7 +136,7 @@ Json json_generator() {
     return {{"name", "connleak"}, {"version", CONNLEAK_VERSION}};
 }
 
-Json json_host(const Head& head) {
+Json json_host(const RunFacts& head) {
     return {
         {"name", head.host_name}, {"kernel", head.kernel}, {"boot_id", text_or_null(head.boot_id)}};
 }
@@ -149,17 +149,17 @@ Json json_probes(const Probes& probes) {
             {"restored", probes.restored}};
 }
 
-Json json_cost(const Head& head, const Sample& sample) {
+Json json_cost(const RunFacts& head, const Sample& sample) {
     return {{"wall_ms", milliseconds(head.wall_ms)},
             {"sockets_read", head.sockets_read},
             {"processes_read", sample.processes.processes_read},
             {"redis_ms", milliseconds(head.redis_ms)}};
 }
 
-void add_head(Document& document, const Head& head, const Sample& sample) {
+void add_head(Document& document, const RunFacts& head, const Sample& sample) {
     document.member("schema_version", 1);
     document.member("generator", json_generator());
-    document.member("generated_at", head.generated_at);
+    document.member("generated_at", rfc3339(head.generated_at_s));
     document.member("host", json_host(head));
     document.member("complete", sample.gaps.empty());
     document.list("gaps", sample.gaps, json_gap);

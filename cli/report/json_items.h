@@ -7,12 +7,12 @@
 namespace connleak::render {
 
 Json json_generator();
-Json json_host(const Head& head);
+Json json_host(const RunFacts& head);
 Json json_probes(const Probes& probes);
-Json json_cost(const Head& head, const Sample& sample);
+Json json_cost(const RunFacts& head, const Sample& sample);
 
 // What every document begins with: schema_version, generator, generated_at, host, complete, gaps.
-void add_head(Document& document, const Head& head, const Sample& sample);
+void add_head(Document& document, const RunFacts& head, const Sample& sample);
 
 Json json_port(const Endpoint& end);
 // null when it is the same as `than`.

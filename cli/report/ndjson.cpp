@@ -22,8 +22,8 @@ Json totals(const Sample& sample, const Report& report) {
 
 }  // namespace
 
-void to_ndjson(const Head& head, const Sample& sample, const Report& report, const Sink& sink) {
-    Lines lines(sink, {{"host", json_host(head)}, {"generated_at", head.generated_at}});
+void to_ndjson(const RunFacts& head, const Sample& sample, const Report& report, const Sink& sink) {
+    Lines lines(sink, {{"host", json_host(head)}, {"generated_at", rfc3339(head.generated_at_s)}});
     std::size_t at = 0;
     const bool wanted =
         write(lines, "server", sample.servers,

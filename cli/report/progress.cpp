@@ -23,7 +23,7 @@ class ProgressLine {
     ProgressLine(const ProgressLine&) = delete;
     ProgressLine& operator=(const ProgressLine&) = delete;
 
-    void show(const ProofProgress& now) const {
+    void show(const collect::ProofProgress& now) const {
         if (!shown_) return;
         fmt::print(stderr, "\r\033[Kprobing {} of {}: {} answered, {} reset, {} waited for",
                    number(now.taken_up), number(now.wanted), number(now.answered),
@@ -37,10 +37,11 @@ class ProgressLine {
 
 }  // namespace
 
-ProofEnd prove_shown(Run& run, bool all, const ProofOptions& options) {
+collect::ProofEnd prove_shown(collect::Run& run, bool all, const collect::ProofOptions& options) {
     const auto subjects = choose_subjects(run.sample(), run.report(), all);
     const ProgressLine line;
-    return prove(run, subjects, options, [&](const ProofProgress& now) { line.show(now); });
+    return collect::prove(run, subjects, options,
+                          [&](const collect::ProofProgress& now) { line.show(now); });
 }
 
 }  // namespace connleak::cli

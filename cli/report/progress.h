@@ -7,6 +7,6 @@
 namespace connleak::cli {
 
 // `all`: every established connection, not only those that are unverified or suspect.
-ProofEnd prove_shown(Run& run, bool all, const ProofOptions& options);
+collect::ProofEnd prove_shown(collect::Run& run, bool all, const collect::ProofOptions& options);
 
 }  // namespace connleak::cli

@@ -113,7 +113,7 @@ std::vector<GroupTotal> bounded_groups(const Report& report, std::size_t server)
 
 }  // namespace
 
-std::string to_prometheus(const Head& head, const Sample& sample, const Report& report) {
+std::string to_prometheus(const RunFacts& head, const Sample& sample, const Report& report) {
     Metric up("connleak_up", "gauge",
               "Whether the server answered; absent for one that was not asked.");
     Metric clients("connleak_clients", "gauge", "Connected clients, by the server's own count.");

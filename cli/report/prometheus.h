@@ -11,6 +11,6 @@ namespace connleak::render {
 
 // Ends with a newline. The same report gives the same text, its samples in the order of their
 // labels; no two have the same labels, which would make a reader refuse the whole.
-std::string to_prometheus(const Head& head, const Sample& sample, const Report& report);
+std::string to_prometheus(const RunFacts& head, const Sample& sample, const Report& report);
 
 }  // namespace connleak::render

@@ -9,6 +9,7 @@
 #include "cli/report/grids.h"
 #include "diagnosis/findings/findings.h"
 #include "diagnosis/model/phrase.h"
+#include "diagnosis/model/printable.h"
 
 namespace connleak::render {
 

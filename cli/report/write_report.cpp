@@ -32,7 +32,7 @@ render::TableStyle table_style(const Options& options, bool connections) {
 
 }  // namespace
 
-std::expected<void, std::string> write_report(const Run& run, const Options& options,
+std::expected<void, std::string> write_report(const collect::Run& run, const Options& options,
                                               bool connections) {
     auto output = Output::open(options.output);
     if (!output) return std::unexpected(output.error());
@@ -42,13 +42,13 @@ std::expected<void, std::string> write_report(const Run& run, const Options& opt
             sink(render::to_table(run.sample(), run.report(), table_style(options, connections)));
             break;
         case Format::json:
-            render::to_json(run.head(), run.sample(), run.report(), sink);
+            render::to_json(run.facts(), run.sample(), run.report(), sink);
             break;
         case Format::ndjson:
-            render::to_ndjson(run.head(), run.sample(), run.report(), sink);
+            render::to_ndjson(run.facts(), run.sample(), run.report(), sink);
             break;
         case Format::prometheus:
-            sink(render::to_prometheus(run.head(), run.sample(), run.report()));
+            sink(render::to_prometheus(run.facts(), run.sample(), run.report()));
             break;
     }
     return output->finish();

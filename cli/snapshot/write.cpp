@@ -89,7 +89,7 @@ Json ends(const Tuple& tuple) {
 
 }  // namespace
 
-void snapshot_json(const cli::SnapshotRead& read, const std::vector<std::uint16_t>& ports,
+void snapshot_json(const collect::SnapshotRead& read, const std::vector<std::uint16_t>& ports,
                    const Sink& sink) {
     Document document(sink);
     document.member("schema_version", 1);

@@ -10,7 +10,7 @@
 namespace connleak::render {
 
 // `ports`: those that the snapshot is restricted to. Ends with a newline; always valid UTF-8.
-void snapshot_json(const cli::SnapshotRead& read, const std::vector<std::uint16_t>& ports,
+void snapshot_json(const collect::SnapshotRead& read, const std::vector<std::uint16_t>& ports,
                    const Sink& sink);
 
 }  // namespace connleak::render

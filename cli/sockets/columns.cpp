@@ -9,6 +9,7 @@
 #include "cli/sockets/text.h"
 #include "diagnosis/connections/verdict.h"
 #include "diagnosis/model/phrase.h"
+#include "diagnosis/model/printable.h"
 
 namespace connleak::render {
 

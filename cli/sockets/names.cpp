@@ -21,8 +21,8 @@
 #include <thread>
 #include <vector>
 
-#include "cli/render/text.h"
 #include "collect/resolve.h"
+#include "diagnosis/model/printable.h"
 #include "system/descriptor.h"
 
 namespace connleak::cli {
@@ -65,7 +65,7 @@ std::string host_name(const Address& address) {
     std::array<char, NI_MAXHOST> name{};
     const int status = ::getnameinfo(reinterpret_cast<const sockaddr*>(&place), size, name.data(),
                                      name.size(), nullptr, 0, NI_NAMEREQD);
-    return status == 0 ? render::printable(name.data()) : std::string();
+    return status == 0 ? printable(name.data()) : std::string();
 }
 
 // Shared with threads that can outlive the question: a resolver takes its own time, and what it
@@ -132,7 +132,7 @@ FilterNames filter_names() {
     };
     names.host = [](std::string_view name) {
         constexpr std::chrono::seconds limit{3};
-        return resolve(std::string(name), limit).value_or(std::vector<Address>());
+        return collect::resolve(std::string(name), limit).value_or(std::vector<Address>());
     };
     return names;
 }
@@ -140,7 +140,7 @@ FilterNames filter_names() {
 void resolve_names(std::span<const render::SocketRow> rows, std::chrono::milliseconds limit,
                    render::SocketsView& view) {
     for_each_service([&](std::uint16_t port, std::string_view name) {
-        view.services.emplace(port, render::printable(name));
+        view.services.emplace(port, printable(name));
     });
     std::set<Address> addresses;
     for (const render::SocketRow& row : rows)

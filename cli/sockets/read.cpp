@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "cli/sockets/facts.h"
-#include "collect/session.h"
+#include "collect/namespaces.h"
 #include "netlink/sockets/filter_bytecode.h"
 #include "netlink/sockets/sock_diag.h"
 #include "probes/proc/processes.h"
@@ -48,7 +48,7 @@ class Reader {
           into_(into) {}
 
     void run() {
-        netlink::NetnsSearch search = find_namespaces(options_.netns);
+        netlink::NetnsSearch search = collect::find_namespaces(options_.netns);
         into_.namespaces = std::move(search.found);
         into_.gaps = std::move(search.gaps);
         for (const netlink::Netns& place : into_.namespaces) {

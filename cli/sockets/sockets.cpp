@@ -15,16 +15,16 @@
 #include "cli/sockets/render.h"
 #include "cli/status.h"
 #include "cli/verbs.h"
+#include "diagnosis/model/printable.h"
 
 namespace connleak::cli {
 
 namespace {
 
-int fail_at(const std::vector<std::string>& words, const FilterError& error) {
-    std::string shown =
-        show_filter_error(filter_text(words), error, render::printable, render::width);
+int fail_at(const Arguments& filter, const FilterError& error) {
+    std::string shown = show_filter_error(filter_text(filter), error, printable, render::width);
     shown.erase(shown.find_last_not_of('\n') + 1);
-    return fail(bad_usage, fmt::format("{}\n{}", render::printable(error.message), shown));
+    return fail(bad_usage, fmt::format("{}\n{}", printable(error.message), shown));
 }
 
 Wanted what_is_wanted(const SocketsOptions& options, const Filter& filter) {
@@ -95,14 +95,14 @@ void print_counts(const SocketsOptions& options, const SocketsRead& read,
 // JSON has the gaps inside. Beside a table they would be in the way of whatever reads its lines.
 void tell_gaps(const std::vector<Gap>& gaps) {
     for (const Gap& gap : gaps)
-        fmt::print(stderr, "connleak: {} {}: {} ({})\n", gap.source, render::printable(gap.scope),
-                   render::printable(gap.effect), render::printable(gap.error));
+        fmt::print(stderr, "connleak: {} {}: {} ({})\n", gap.source, printable(gap.scope),
+                   printable(gap.effect), printable(gap.error));
 }
 
 }  // namespace
 
-int sockets(const Words& words) {
-    const auto options = parse_sockets_options(words);
+int sockets(const Arguments& arguments) {
+    const auto options = parse_sockets_options(arguments);
     if (!options) return stop(options.error());
     const auto filter = parse_filter(options->filter, filter_names());
     if (!filter) return fail_at(options->filter, filter.error());
@@ -114,7 +114,7 @@ int sockets(const Words& words) {
     if (!read.any_table) {
         if (read.gaps.empty()) return fail(nothing_reported, "no network namespace can be read");
         return fail(nothing_reported,
-                    fmt::format("--netns {}: {}: {}", render::printable(options->netns),
+                    fmt::format("--netns {}: {}: {}", printable(options->netns),
                                 read.gaps.front().error, read.gaps.front().effect));
     }
     if (wanted.cgroups) name_cgroups(read.rows, read.view);

@@ -5,6 +5,7 @@
 #include "cli/render/paint.h"
 #include "cli/sockets/render.h"
 #include "diagnosis/model/phrase.h"
+#include "diagnosis/model/printable.h"
 #include "diagnosis/model/report.h"
 
 namespace connleak::render {
@@ -105,7 +106,7 @@ class TableWriter {
 };
 
 std::string heading_of(cli::CountKey key) {
-    std::string text(cli::word(key));
+    std::string text(cli::to_string(key));
     for (char& letter : text) letter = static_cast<char>(letter - 'a' + 'A');
     return text;
 }

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "cli/sockets/facts.h"
+#include "diagnosis/model/printable.h"
 
 namespace connleak::render {
 

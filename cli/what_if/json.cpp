@@ -47,7 +47,7 @@ Json idle_range(const IdleRange& value) {
 
 }  // namespace
 
-void what_if_json(const Head& head, const Sample& sample, std::span<const WhatIf> answers,
+void what_if_json(const RunFacts& head, const Sample& sample, std::span<const WhatIf> answers,
                   const Sink& sink) {
     std::vector<Json> candidates;
     std::vector<Json> servers;

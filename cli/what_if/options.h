@@ -1,12 +1,12 @@
-// The words of `connleak what-if`.
+// The command line of `connleak what-if`.
 #pragma once
 
 #include <cstdint>
 #include <expected>
-#include <string>
 #include <vector>
 
 #include "cli/options/options.h"
+#include "cli/verbs.h"
 #include "collect/probe/prove.h"
 
 namespace connleak::cli {
@@ -14,9 +14,9 @@ namespace connleak::cli {
 struct WhatIfOptions : Options {
     std::vector<std::int64_t> timeouts_s;  // each once, 1 s to ten years
     bool verify = false;
-    ProofOptions proof;
+    collect::ProofOptions proof;
 };
 
-std::expected<WhatIfOptions, Stop> parse_what_if_options(const std::vector<std::string>& words);
+std::expected<WhatIfOptions, Stop> parse_what_if_options(const Arguments& arguments);
 
 }  // namespace connleak::cli

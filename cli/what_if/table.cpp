@@ -8,6 +8,7 @@
 #include "cli/what_if/render.h"
 #include "diagnosis/findings/commands.h"
 #include "diagnosis/model/phrase.h"
+#include "diagnosis/model/printable.h"
 
 namespace connleak::render {
 

@@ -9,7 +9,7 @@
 #include "collect/run.h"
 #include "diagnosis/actions/proof.h"
 
-namespace connleak::cli {
+namespace connleak::collect {
 
 struct ProofOptions {
     std::int64_t rate =
@@ -40,4 +40,4 @@ struct ProofEnd {
 ProofEnd prove(Run& run, const std::vector<Subject>& subjects, const ProofOptions& options,
                const std::function<void(const ProofProgress&)>& show);
 
-}  // namespace connleak::cli
+}  // namespace connleak::collect

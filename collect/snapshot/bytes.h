@@ -8,7 +8,7 @@
 
 #include "collect/snapshot/parse.h"
 
-namespace connleak::cli {
+namespace connleak::collect {
 
 class SnapshotBytes {
   public:
@@ -105,4 +105,4 @@ class SnapshotIterator {
     SnapshotBytes* bytes_ = nullptr;
 };
 
-}  // namespace connleak::cli
+}  // namespace connleak::collect

@@ -10,7 +10,7 @@
 #include "collect/snapshot/bytes.h"
 #include "collect/snapshot/records.h"
 
-namespace connleak::cli {
+namespace connleak::collect {
 
 namespace {
 
@@ -254,4 +254,4 @@ std::expected<ParsedSnapshot, std::string> parse_snapshot(const ReadBytes& read,
     return result;
 }
 
-}  // namespace connleak::cli
+}  // namespace connleak::collect

@@ -14,7 +14,7 @@
 
 #include "diagnosis/model/records.h"
 
-namespace connleak::cli {
+namespace connleak::collect {
 
 struct ParsedSnapshot {
     std::string host_name;
@@ -42,4 +42,4 @@ std::expected<ParsedSnapshot, std::string> parse_snapshot(const ReadBytes& read,
 // "2026-11-20T22:35:55.250Z", also with an offset: milliseconds since the epoch.
 std::optional<std::int64_t> parse_rfc3339_ms(std::string_view text);
 
-}  // namespace connleak::cli
+}  // namespace connleak::collect

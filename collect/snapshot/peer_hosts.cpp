@@ -6,7 +6,7 @@
 #include <bitset>
 #include <iterator>
 
-namespace connleak::cli {
+namespace connleak::collect {
 
 namespace {
 
@@ -191,4 +191,4 @@ void PeerHostsBuilder::finish() {
     sample_.peer_hosts = std::move(hosts_);
 }
 
-}  // namespace connleak::cli
+}  // namespace connleak::collect

@@ -14,7 +14,7 @@
 #include "collect/snapshot/parse.h"
 #include "diagnosis/model/records.h"
 
-namespace connleak::cli {
+namespace connleak::collect {
 
 class PeerHostsBuilder {
   public:
@@ -53,4 +53,4 @@ class PeerHostsBuilder {
     std::vector<Candidate> candidates_;
 };
 
-}  // namespace connleak::cli
+}  // namespace connleak::collect

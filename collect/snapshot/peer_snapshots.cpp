@@ -13,12 +13,12 @@
 #include <iterator>
 #include <utility>
 
-#include "cli/render/text.h"
 #include "collect/snapshot/parse.h"
 #include "collect/snapshot/peer_hosts.h"
+#include "diagnosis/model/printable.h"
 #include "system/errno_name.h"
 
-namespace connleak::cli {
+namespace connleak::collect {
 
 namespace {
 
@@ -26,7 +26,7 @@ namespace {
 constexpr std::size_t largest_document = std::size_t{512} * 1024 * 1024;
 
 std::string line(const std::string& name, std::string_view what) {
-    return fmt::format("--peer-snapshot {}: {}", render::printable(name), what);
+    return fmt::format("--peer-snapshot {}: {}", printable(name), what);
 }
 
 bool is_pipe(mode_t mode) {
@@ -168,4 +168,4 @@ std::optional<std::string> PeerSnapshots::read(Sample& sample) {
     return std::nullopt;
 }
 
-}  // namespace connleak::cli
+}  // namespace connleak::collect

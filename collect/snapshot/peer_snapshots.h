@@ -9,7 +9,7 @@
 #include "diagnosis/model/records.h"
 #include "system/descriptor.h"
 
-namespace connleak::cli {
+namespace connleak::collect {
 
 class PeerSnapshots {
   public:
@@ -35,4 +35,4 @@ class PeerSnapshots {
     std::vector<Gap> gaps_;
 };
 
-}  // namespace connleak::cli
+}  // namespace connleak::collect

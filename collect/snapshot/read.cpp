@@ -5,7 +5,7 @@
 #include <unordered_set>
 #include <utility>
 
-#include "collect/session.h"
+#include "collect/namespaces.h"
 #include "netlink/network/conntrack.h"
 #include "netlink/network/network.h"
 #include "netlink/sockets/repeats.h"
@@ -13,7 +13,7 @@
 #include "probes/proc/processes.h"
 #include "system/errno_name.h"
 
-namespace connleak::cli {
+namespace connleak::collect {
 
 namespace {
 
@@ -25,12 +25,12 @@ constexpr int most_passes = 5;
 
 class Reader {
   public:
-    Reader(const SnapshotOptions& options, SnapshotRead& into) : options_(options), into_(into) {}
+    Reader(const SnapshotRequest& request, SnapshotRead& into) : request_(request), into_(into) {}
 
     void run() {
         into_.host = read_host();
         into_.synchronized = clock_is_synchronized();
-        netlink::NetnsSearch search = find_namespaces(options_.netns);
+        netlink::NetnsSearch search = find_namespaces(request_.netns);
         into_.handles = std::move(search.found);
         into_.gaps = std::move(search.gaps);
         into_.taken_at_ms = wall_clock_ms();
@@ -60,7 +60,7 @@ class Reader {
         int pass = 0;
         for (bool more = true; more && pass < most_passes;) {
             const std::size_t before = known.size();
-            netlink::Dump dump = table->dump({.ports = options_.ports});
+            netlink::Dump dump = table->dump({.ports = request_.ports});
             ++pass;
             into_.any_table |= !dump.error || !dump.sockets.empty();
             if (known.empty())
@@ -85,13 +85,13 @@ class Reader {
 
     void read_translations(const netlink::Netns& place) {
         const auto wanted = [&](const Tuple& tuple) {
-            return std::ranges::any_of(options_.ports, [&](std::uint16_t port) {
+            return std::ranges::any_of(request_.ports, [&](std::uint16_t port) {
                 return tuple.local.port == port || tuple.remote.port == port;
             });
         };
         const auto error = netlink::read_tracked_connections(place, [&](const auto& tracked) {
             if (!tracked.translated()) return;
-            if (options_.ports.empty() || wanted(tracked.original) || wanted(tracked.reply))
+            if (request_.ports.empty() || wanted(tracked.original) || wanted(tracked.reply))
                 into_.translations.push_back(tracked);
         });
         if (error)
@@ -109,16 +109,16 @@ class Reader {
         into_.processes.gaps.clear();
     }
 
-    const SnapshotOptions& options_;
+    const SnapshotRequest& request_;
     SnapshotRead& into_;
 };
 
 }  // namespace
 
-SnapshotRead read_snapshot(const SnapshotOptions& options) {
+SnapshotRead read_snapshot(const SnapshotRequest& request) {
     SnapshotRead result;
-    Reader(options, result).run();
+    Reader(request, result).run();
     return result;
 }
 
-}  // namespace connleak::cli
+}  // namespace connleak::collect

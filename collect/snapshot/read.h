@@ -4,12 +4,12 @@
 #include <cstdint>
 #include <vector>
 
-#include "cli/snapshot/options.h"
 #include "collect/host.h"
+#include "collect/request.h"
 #include "diagnosis/model/records.h"
 #include "netlink/netns.h"
 
-namespace connleak::cli {
+namespace connleak::collect {
 
 struct SnapshotRead {
     HostFacts host;
@@ -27,6 +27,6 @@ struct SnapshotRead {
     bool any_table = false;  // one table at least was read
 };
 
-SnapshotRead read_snapshot(const SnapshotOptions& options);
+SnapshotRead read_snapshot(const SnapshotRequest& request);
 
-}  // namespace connleak::cli
+}  // namespace connleak::collect

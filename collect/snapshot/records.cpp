@@ -8,7 +8,7 @@
 
 #include "diagnosis/model/report.h"
 
-namespace connleak::cli {
+namespace connleak::collect {
 
 namespace {
 
@@ -308,4 +308,4 @@ std::optional<std::int64_t> parse_rfc3339_ms(std::string_view text) {
     return zone[0] == '+' ? result - offset : result + offset;
 }
 
-}  // namespace connleak::cli
+}  // namespace connleak::collect

@@ -8,7 +8,7 @@
 
 #include "collect/snapshot/parse.h"
 
-namespace connleak::cli {
+namespace connleak::collect {
 
 // "" when it is absent or no text.
 std::string text_of(const nlohmann::json& object, const char* name);
@@ -23,4 +23,4 @@ std::optional<Process> process_of(const nlohmann::json& object);
 void take_owners(const nlohmann::json& socket, const Socket& record, Processes& processes);
 void read_clock(const nlohmann::json& clock, ParsedSnapshot& into);
 
-}  // namespace connleak::cli
+}  // namespace connleak::collect

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "diagnosis/filter/filter.h"
+#include "diagnosis/model/printable.h"
 
 namespace connleak {
 

@@ -12,6 +12,7 @@
 #include <span>
 
 #include "diagnosis/model/address.h"
+#include "diagnosis/model/printable.h"
 
 namespace connleak::probes {
 

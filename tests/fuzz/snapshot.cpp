@@ -13,7 +13,7 @@ namespace {
 using namespace connleak;
 
 auto parse(std::span<const std::uint8_t> bytes, std::size_t piece) {
-    return cli::parse_snapshot(
+    return collect::parse_snapshot(
         [&](std::span<char> buffer) {
             const std::size_t size = std::min({piece, buffer.size(), bytes.size()});
             std::copy_n(bytes.begin(), size, buffer.begin());

@@ -2,8 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "actions/protect.h"
-#include "cli/act/protect_options.h"
-#include "cli/act/reap_options.h"
+#include "cli/act/options.h"
 #include "cli/status.h"
 
 namespace connleak::cli {
@@ -82,22 +81,23 @@ using probes::KeepaliveSettings;
 
 TEST(TurnedOn, AsRedisDoesIt) {
     const KeepaliveSettings fresh{false, 7200, 75, 9, 0};
-    EXPECT_EQ(turned_on(fresh, 300, 0), (KeepaliveSettings{true, 300, 100, 3, 0}));
-    EXPECT_EQ(turned_on(fresh, 1, 0), (KeepaliveSettings{true, 1, 1, 3, 0}));
-    EXPECT_EQ(turned_on(fresh, 2, 0), (KeepaliveSettings{true, 2, 1, 3, 0}));
-    EXPECT_TRUE(turned_on(fresh, 32'767, 0)->writable());
+    EXPECT_EQ(actions::turned_on(fresh, 300, 0), (KeepaliveSettings{true, 300, 100, 3, 0}));
+    EXPECT_EQ(actions::turned_on(fresh, 1, 0), (KeepaliveSettings{true, 1, 1, 3, 0}));
+    EXPECT_EQ(actions::turned_on(fresh, 2, 0), (KeepaliveSettings{true, 2, 1, 3, 0}));
+    EXPECT_TRUE(actions::turned_on(fresh, 32'767, 0)->writable());
     const KeepaliveSettings own{false, 7200, 75, 9, 30'000};
-    EXPECT_EQ(turned_on(own, 300, 0)->user_timeout_ms, 30'000U) << "stays its owner's";
+    EXPECT_EQ(actions::turned_on(own, 300, 0)->user_timeout_ms, 30'000U) << "stays its owner's";
 }
 
 TEST(TurnedOn, ProbesThatWentUnansweredBeforeCloseNothing) {
     const KeepaliveSettings fresh{false, 7200, 75, 9, 0};
-    EXPECT_EQ(turned_on(fresh, 300, 1)->count, 4);
-    EXPECT_EQ(turned_on(fresh, 300, 124)->count, 127);
-    EXPECT_FALSE(turned_on(fresh, 300, 125));
-    EXPECT_FALSE(turned_on(fresh, 300, 255));
+    EXPECT_EQ(actions::turned_on(fresh, 300, 1)->count, 4);
+    EXPECT_EQ(actions::turned_on(fresh, 300, 124)->count, 127);
+    EXPECT_FALSE(actions::turned_on(fresh, 300, 125));
+    EXPECT_FALSE(actions::turned_on(fresh, 300, 255));
     const KeepaliveSettings own{false, 7200, 75, 9, 30'000};
-    EXPECT_FALSE(turned_on(own, 300, 1)) << "a user timeout closes after any unanswered probe";
+    EXPECT_FALSE(actions::turned_on(own, 300, 1))
+        << "a user timeout closes after any unanswered probe";
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ using test::json_of;
 using test::Made;
 using test::World;
 
-json parsed(World& world, const Head& head = {}) {
+json parsed(World& world, const RunFacts& head = {}) {
     const Report report = world.report();
     return json::parse(json_of(head, world.sample, report));  // throws on invalid UTF-8 as well
 }
@@ -137,8 +137,8 @@ TEST(Json, Proxies) {
 
 TEST(Json, TheHead) {
     Made world(test::healthy);
-    Head head;
-    head.generated_at = "2026-11-20T22:35:55Z";
+    RunFacts head;
+    head.generated_at_s = 1795214155;  // 2026-11-20T22:35:55Z
     head.host_name = "db1";
     head.kernel = "6.18";
     head.wall_ms = 12.3456;

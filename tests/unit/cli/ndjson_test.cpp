@@ -17,15 +17,15 @@ using nlohmann::json;
 using test::Made;
 using test::World;
 
-Head made_head() {
-    Head made;
-    made.generated_at = "2026-11-20T22:35:55Z";
+RunFacts made_head() {
+    RunFacts made;
+    made.generated_at_s = 1795214155;  // 2026-11-20T22:35:55Z
     made.host_name = "db1";
     made.kernel = "6.18";
     return made;
 }
 
-const Head head = made_head();
+const RunFacts head = made_head();
 
 std::string text_of(const Sample& sample, const Report& report) {
     std::string text;

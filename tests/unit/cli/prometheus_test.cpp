@@ -17,14 +17,14 @@ using test::expect_golden;
 using test::Made;
 using test::World;
 
-Head took(double wall_ms) {
-    Head head;
+RunFacts took(double wall_ms) {
+    RunFacts head;
     head.generated_at_s = 1'795'214'155;
     head.wall_ms = wall_ms;
     return head;
 }
 
-std::string text_of(World& world, const Head& head = {}) {
+std::string text_of(World& world, const RunFacts& head = {}) {
     const Report report = world.report();
     return to_prometheus(head, world.sample, report);
 }

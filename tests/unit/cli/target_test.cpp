@@ -15,9 +15,9 @@ std::string parsed(std::string_view text) {
     const auto target = parse_target(text);
     if (!target) return target.error();
     EXPECT_EQ(target->text, text);
-    std::string shown = target->protocol == Protocol::tcp     ? "tcp "
-                        : target->protocol == Protocol::mysql ? "mysql "
-                                                              : "redis ";
+    std::string shown = target->protocol == collect::Protocol::tcp     ? "tcp "
+                        : target->protocol == collect::Protocol::mysql ? "mysql "
+                                                                       : "redis ";
     if (!target->path.empty()) return shown + "unix:" + target->path;
     if (target->tls) shown += "tls ";
     if (!target->user.empty()) shown += target->user + '@';

@@ -1,5 +1,6 @@
 // Text for a terminal: nothing hostile reaches it, and widths are what a person sees.
 #include "cli/render/text.h"
+#include "diagnosis/model/printable.h"
 
 #include <gtest/gtest.h>
 

@@ -18,10 +18,11 @@ std::string seed(const std::string& name) {
     return {std::istreambuf_iterator<char>(file), {}};
 }
 
-std::expected<ParsedSnapshot, std::string> parse(std::string text, std::size_t piece = 1 << 20,
-                                                 bool wanted = true) {
+std::expected<collect::ParsedSnapshot, std::string> parse(std::string text,
+                                                          std::size_t piece = 1 << 20,
+                                                          bool wanted = true) {
     std::size_t at = 0;
-    return parse_snapshot(
+    return collect::parse_snapshot(
         [&](std::span<char> buffer) {
             const std::size_t size = std::min({piece, buffer.size(), text.size() - at});
             std::copy_n(text.begin() + static_cast<std::ptrdiff_t>(at), size, buffer.begin());
@@ -60,12 +61,12 @@ TEST(SnapshotParse, EveryCutIsRefused) {
 }
 
 TEST(SnapshotParse, Instants) {
-    EXPECT_EQ(parse_rfc3339_ms("1970-01-01T00:00:00Z"), 0);
-    EXPECT_EQ(parse_rfc3339_ms("2024-02-29T23:59:59.9999+01:00"), 1'709'247'599'999);
-    EXPECT_EQ(parse_rfc3339_ms("2000-03-01T00:00:00.5Z"), 951'868'800'500);
+    EXPECT_EQ(collect::parse_rfc3339_ms("1970-01-01T00:00:00Z"), 0);
+    EXPECT_EQ(collect::parse_rfc3339_ms("2024-02-29T23:59:59.9999+01:00"), 1'709'247'599'999);
+    EXPECT_EQ(collect::parse_rfc3339_ms("2000-03-01T00:00:00.5Z"), 951'868'800'500);
     for (const char* wrong : {"", "2024", "2024-13-01T00:00:00Z", "2024-01-01T00:00:00",
                               "2024-01-01T00:00:00.Zx", "2024-01-01T25:00:00Z", "yesterday"})
-        EXPECT_EQ(parse_rfc3339_ms(wrong), std::nullopt) << wrong;
+        EXPECT_EQ(collect::parse_rfc3339_ms(wrong), std::nullopt) << wrong;
 }
 
 TEST(Conntrack, BothSidesOfAMasqueradedConnection) {

@@ -7,7 +7,7 @@
 
 namespace connleak::test {
 
-inline std::string json_of(const render::Head& head, const Sample& sample, const Report& report) {
+inline std::string json_of(const RunFacts& head, const Sample& sample, const Report& report) {
     std::string text;
     render::to_json(head, sample, report, [&](std::string_view piece) {
         text += piece;

@@ -1,6 +1,6 @@
-#include "actions/stop_signals.h"
+#include "collect/stop_signals.h"
 
-namespace connleak::cli {
+namespace connleak::collect {
 
 namespace {
 
@@ -31,4 +31,4 @@ bool StopSignals::asked() {
     return stop_asked != 0;
 }
 
-}  // namespace connleak::cli
+}  // namespace connleak::collect

@@ -4,7 +4,7 @@
 #include <array>
 #include <csignal>
 
-namespace connleak::cli {
+namespace connleak::collect {
 
 // While one lives SIGINT, SIGTERM and SIGHUP only ask for an end; the second of a kind ends the
 // program as ever. One at a time.
@@ -21,4 +21,4 @@ class StopSignals {
     std::array<struct sigaction, 3> before_{};
 };
 
-}  // namespace connleak::cli
+}  // namespace connleak::collect

@@ -1,0 +1,19 @@
+// What a report says of the run that made it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace connleak {
+
+struct RunFacts {
+    std::int64_t generated_at_s = 0;  // seconds since the epoch
+    std::string host_name;
+    std::string kernel;  // uname(2), release
+    std::string boot_id;
+    double wall_ms = 0;   // the whole run until now
+    double redis_ms = 0;  // of it, asking servers
+    std::uint64_t sockets_read = 0;
+};
+
+}  // namespace connleak
