@@ -11,6 +11,7 @@
 #include "cli/verbs.h"
 #include "collect/run.h"
 #include "collect/stop_signals.h"
+#include "diagnosis/model/server_family.h"
 #include "probes/liveness/borrowed_socket.h"
 
 namespace connleak::cli {
@@ -93,7 +94,7 @@ int protect(const Arguments& arguments) {
         const collect::StopSignals signals;
         actions::protect_sockets(sample, plan, options->keepalive_s, options->rate);
         acts.interrupted = collect::StopSignals::asked();
-        if (!acts.interrupted) actions::change_settings((*run)->session(), acts.settings);
+        if (!acts.interrupted) actions::change_settings(sample, acts.settings);
     }
     acts.coverage = coverage(sample, report, plan);
     if (options->format == Format::json)
@@ -105,8 +106,7 @@ int protect(const Arguments& arguments) {
     if (const auto written = output->finish(); !written)
         return fail(nothing_reported, written.error());
     if (sample.servers.empty())
-        return fail(nothing_reported,
-                    "no Redis-compatible server and no MySQL in sight; name one as a TARGET");
+        return fail(nothing_reported, no_server_text() + " in sight; name one as a TARGET");
     const bool unset = std::ranges::any_of(
         acts.settings, [](const ServerSetting& each) { return each.outcome == Outcome::failed; });
     const int status = status_of(plan, acts.interrupted);

@@ -10,6 +10,7 @@
 #include "cli/verbs.h"
 #include "collect/run.h"
 #include "collect/stop_signals.h"
+#include "diagnosis/model/server_family.h"
 
 namespace connleak::cli {
 
@@ -92,7 +93,7 @@ int reap(const Arguments& arguments) {
     acts.interrupted = proof.interrupted;
     if (options->yes && !proof.interrupted) {
         const collect::StopSignals signals;
-        actions::Reaper((*run)->session(), options->method, seen_at).run(plan);
+        actions::Reaper(**run, options->method, seen_at).run(plan);
         acts.interrupted = collect::StopSignals::asked();
     }
     if (options->format == Format::json)
@@ -104,8 +105,7 @@ int reap(const Arguments& arguments) {
     if (const auto written = output->finish(); !written)
         return fail(nothing_reported, written.error());
     if (sample.servers.empty())
-        return fail(nothing_reported,
-                    "no Redis-compatible server and no MySQL in sight; name one as a TARGET");
+        return fail(nothing_reported, no_server_text() + " in sight; name one as a TARGET");
     return status_of(plan, acts.interrupted);
 }
 

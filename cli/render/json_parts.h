@@ -15,6 +15,9 @@ namespace connleak::render {
 
 using Json = nlohmann::ordered_json;
 
+// Of all documents that the program writes; connleak-json(5), Stability.
+inline constexpr int schema_version = 2;
+
 template <typename T>
 Json maybe(const std::optional<T>& value) {
     return value ? Json(*value) : Json(nullptr);
@@ -28,7 +31,9 @@ class Members {
     explicit Members(Json& object) : members_(object.get_ref<Json::object_t&>()) {
         members_.reserve(32);
     }
-    void add(const char* name, Json value) { members_.emplace_back(name, std::move(value)); }
+    void add(std::string name, Json value) {
+        members_.emplace_back(std::move(name), std::move(value));
+    }
 
   private:
     Json::object_t& members_;

@@ -77,7 +77,7 @@ template <typename Rows, typename Make>
 void write_document(std::string_view name, const Rows& rows, std::span<const Gap> gaps,
                     const Sink& sink, const Make& make) {
     Document document(sink);
-    document.member("schema_version", 1);
+    document.member("schema_version", schema_version);
     document.member("complete", gaps.empty());
     document.list("gaps", gaps, json_gap);
     document.list(name, rows, [&](const auto& row) {
@@ -99,8 +99,9 @@ void write_lines(const std::string& kind, const Rows& rows, std::span<const Gap>
         if (!lines.line(kind, json)) return;
     }
     for (const Gap& gap : gaps) lines.line("gap", json_gap(gap));
-    lines.line("summary",
-               {{"schema_version", 1}, {"complete", gaps.empty()}, {kind + 's', rows.size()}});
+    lines.line("summary", {{"schema_version", schema_version},
+                           {"complete", gaps.empty()},
+                           {kind + 's', rows.size()}});
     lines.end();
 }
 

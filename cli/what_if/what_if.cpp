@@ -14,6 +14,7 @@
 #include "cli/what_if/render.h"
 #include "collect/run.h"
 #include "diagnosis/model/printable.h"
+#include "diagnosis/model/server_family.h"
 
 namespace connleak::cli {
 
@@ -108,7 +109,7 @@ int what_if(const Arguments& arguments) {
     if (answers.empty())
         return fail(nothing_reported,
                     sample.servers.empty()
-                        ? "no Redis-compatible server and no MySQL in sight; name one as a TARGET"
+                        ? no_server_text() + " in sight; name one as a TARGET"
                         : "no server told its clients: a timeout's effect is not known");
     return made;
 }

@@ -113,7 +113,7 @@ TEST(SocketsCount, Json) {
     std::string text;
     render::counts_json(counts, keys, {}, SocketsWorld::keep(text));
     EXPECT_EQ(text, R"({
-  "schema_version": 1,
+  "schema_version": 2,
   "complete": true,
   "gaps": [],
   "counts": [
@@ -130,7 +130,7 @@ TEST(SocketsCount, Json) {
         text,
         R"({"type":"count","state":"established","unit":null,"sockets":3,"persistent":2,"oldest_s":90}
 {"type":"gap","source":"proc","scope":"pid 3","error":"EACCES","effect":"hidden"}
-{"type":"summary","schema_version":1,"complete":false,"counts":1}
+{"type":"summary","schema_version":2,"complete":false,"counts":1}
 )");
 }
 
@@ -163,7 +163,7 @@ TEST(SocketsJson, Whole) {
     EXPECT_EQ(
         text,
         R"({
-  "schema_version": 1,
+  "schema_version": 2,
   "complete": true,
   "gaps": [],
   "sockets": [
