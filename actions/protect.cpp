@@ -9,6 +9,7 @@
 #include "collect/stop_signals.h"
 #include "diagnosis/actions/recheck.h"
 #include "diagnosis/model/server_family.h"
+#include "probes/conversation.h"
 #include "system/errno_name.h"
 
 namespace connleak::actions {
@@ -120,17 +121,15 @@ void protect_sockets(const Sample& sample, Plan& plan, std::optional<std::int64_
     }
 }
 
-void change_settings(collect::Session& session, std::vector<ServerSetting>& settings) {
+void change_settings(const Sample& sample, std::vector<ServerSetting>& settings) {
     for (ServerSetting& setting : settings) {
         if (!setting.planned) continue;
-        probes::Conversation* conversation = setting.server < session.conversations.size()
-                                                 ? session.conversations[setting.server].get()
-                                                 : nullptr;
-        const ServerKind kind = session.sample().servers[setting.server].kind;
-        setting.reason = conversation == nullptr
-                             ? "the server was not asked"
-                             : conversation->set_config(family_of(kind).settings.keepalive,
-                                                        std::to_string(setting.value_s));
+        const Server& server = sample.servers[setting.server];
+        setting.reason =
+            server.conversation == nullptr
+                ? "the server was not asked"
+                : server.conversation->set_config(family_of(server.kind).settings.keepalive,
+                                                  std::to_string(setting.value_s));
         setting.outcome = setting.reason.empty() ? Outcome::done : Outcome::failed;
     }
 }

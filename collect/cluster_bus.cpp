@@ -43,8 +43,8 @@ void keep_port(std::uint16_t port, Server& server) {
     move_port(port, server.bus, server.listening);
 }
 
-void settle_cluster_bus(Session& session) {
-    for (Server& server : session.sample().servers) {
+std::vector<Server> with_settled_bus(std::vector<Server> servers) {
+    for (Server& server : servers) {
         const ServerPlace& place = server.answer.place;
         if (place.mode == ServerMode::unknown) continue;
         take_back(server);
@@ -57,17 +57,20 @@ void settle_cluster_bus(Session& session) {
         if (has_port(server.bus, server.endpoint.port) && !server.listening.empty())
             server.endpoint.port = server.listening.front().port;
     }
+    return servers;
 }
 
-void count_bus_links(Sample& sample) {
-    for (Server& server : sample.servers) {
+std::vector<Server> with_bus_links(std::vector<Server> servers,
+                                   const std::vector<Socket>& sockets) {
+    for (Server& server : servers) {
         if (server.bus.empty()) continue;
-        server.bus_links = static_cast<std::uint64_t>(
-            std::ranges::count_if(sample.sockets, [&](const Socket& socket) {
+        server.bus_links =
+            static_cast<std::uint64_t>(std::ranges::count_if(sockets, [&](const Socket& socket) {
                 return socket.netns == server.netns && socket.state == State::established &&
                        has_port(server.bus, socket.tuple.local.port);
             }));
     }
+    return servers;
 }
 
 }  // namespace connleak::collect

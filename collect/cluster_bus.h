@@ -2,7 +2,9 @@
 // MySQL's group replication. It is no place for clients, and its links stand in no client list.
 #pragma once
 
-#include "collect/session.h"
+#include <vector>
+
+#include "diagnosis/model/records.h"
 
 namespace connleak::collect {
 
@@ -15,9 +17,9 @@ void keep_port(std::uint16_t port, Server& server);
 
 // After the servers were asked: a port that discovery took for a bus is an ordinary one again where
 // the server is in no cluster, and one that only the server tells (cluster-port) is a bus.
-void settle_cluster_bus(Session& session);
+std::vector<Server> with_settled_bus(std::vector<Server> servers);
 
-// Counts the links of each bus among sample().sockets.
-void count_bus_links(Sample& sample);
+// With the links of each bus counted among the sockets.
+std::vector<Server> with_bus_links(std::vector<Server> servers, const std::vector<Socket>& sockets);
 
 }  // namespace connleak::collect

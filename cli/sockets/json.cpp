@@ -67,7 +67,7 @@ Json interface_json(const Socket& socket, const SocketsView& view) {
 
 void fill_count(Json& json, const cli::Count& count, std::span<const cli::CountKey> keys) {
     for (std::size_t at = 0; at < keys.size(); ++at)
-        json[std::string(cli::word(keys[at]))] = text_or_null(count.values[at]);
+        json[std::string(cli::to_string(keys[at]))] = text_or_null(count.values[at]);
     json["sockets"] = count.sockets;
     json["persistent"] = count.persistent;
     json["oldest_s"] = maybe(count.oldest_s);
@@ -112,7 +112,7 @@ void fill_socket(Json& json, const SocketRow& row, const SocketsView& view) {
     Members members(json);
     if (row.unix_socket != nullptr) {
         members.add("protocol", "unix");
-        members.add("socket_type", word(row.unix_socket->type));
+        members.add("socket_type", to_string(row.unix_socket->type));
         members.add("local", path_json(*row.unix_socket));
         members.add("peer", peer_json(row, view));
         members.add("pending", pending_json(row, view));

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -16,6 +17,10 @@
 #include "diagnosis/model/server_role.h"
 #include "diagnosis/model/socket.h"
 #include "diagnosis/model/unix_side.h"
+
+namespace connleak::probes {
+class Conversation;
+}
 
 namespace connleak {
 
@@ -208,6 +213,8 @@ struct Server {
     bool tls = false;                       // it is to be asked by TLS
     std::string host_name;                  // as the TARGET names it; "" for an address
     ServerAnswer answer;
+    // The open conversation with it, for those who ask it again; opaque here. nullptr: not asked.
+    std::shared_ptr<probes::Conversation> conversation;
 };
 
 // ---------------------------------------------------------------- snapshots of other hosts
@@ -254,6 +261,7 @@ struct Sample {
     // interest, as they were before the sockets were read.
     std::vector<TrackedConnection> tracked;
     std::vector<Gap> gaps;
+    double asking_ms = 0;  // what asking all servers took, those that were left out later too
     // Where this run had its password from, for the commands that it tells: never the password.
     std::string password_file;
     bool password_asked = false;

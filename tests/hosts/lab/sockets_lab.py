@@ -154,10 +154,11 @@ def milliseconds(text):
 
 
 def steady(read_theirs, read_ours):
-    """Theirs before and after, and ours between, of a moment when no timer changed its kind."""
+    """Theirs before and after, and ours between, of a moment when no timer changed its kind or began anew."""
     def same():
         before, ours, after = read_theirs(), read_ours(), read_theirs()
         kinds = [{key: (row["state"], row["timer"][0], row["timer"][2:]) for key, row in rows.items()}
                  for rows in (before, after)]
-        return (before, ours, after) if kinds[0] == kinds[1] else None
+        quiet = kinds[0] == kinds[1] and all(row["timer"][1] <= before[key]["timer"][1] for key, row in after.items())
+        return (before, ours, after) if quiet else None
     return eventually(same, 30, what="a quiet moment")

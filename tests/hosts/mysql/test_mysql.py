@@ -27,6 +27,7 @@ def listed(report, clients, **which):
 
 # ---------------------------------------------------------------- found and asked
 
+@pytest.mark.sanitize("MySQL, found")
 def test_a_local_server_is_found_and_asked(pair):
     """Nobody names it and nobody gives a password: root is let in by the Unix socket, as on Debian."""
     server, web = pair
@@ -70,6 +71,7 @@ def test_the_counters_of_what_went_wrong(pair):
     assert {"clients-near-limit", "connections-rejected"} <= report.codes(db)
 
 
+@pytest.mark.sanitize("MySQL, named")
 @pytest.mark.parametrize("target", ["mysql://monitor@{}:3306", "mysql://monitor@{}"])
 @pytest.mark.parametrize("family", ["ipv4", "ipv6"])
 def test_named_with_a_password_file(pair, target, family):
@@ -189,6 +191,7 @@ def test_orphans(pair, family):
     assert report.finding(db, "orphan-connections")["count"] == 2
 
 
+@pytest.mark.sanitize("its process list as the witness")
 def test_the_clients_host_alone(three):
     """The server's kernel is out of sight: its process list says who is there."""
     server, web, other = three

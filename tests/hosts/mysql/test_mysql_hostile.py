@@ -62,6 +62,7 @@ def test_a_server_that_hangs(pair):
 
 # ---------------------------------------------------------------- those that only look like one
 
+@pytest.mark.sanitize("hostile answers to the MySQL decoder")
 @pytest.mark.parametrize("mode", MODES)
 def test_a_server_that_is_not_what_it_should_be(pair, mode):
     server, web = pair
@@ -89,6 +90,7 @@ def test_a_server_that_is_not_what_it_should_be(pair, mode):
     assert SECRET.encode() not in report.raw + report.stderr + done.stdout + done.stderr
 
 
+@pytest.mark.sanitize("LOAD DATA LOCAL")
 def test_a_server_that_asks_for_a_file(pair, tmp_path):
     """The protocol lets a server answer any question by "send me your file": LOAD DATA LOCAL without being asked."""
     server, web = pair
@@ -142,6 +144,7 @@ def test_a_target_without_a_scheme_is_asked_as_what_listens_there(pair):
         assert report.server(db)["kind"] == "mariadb" and not report.gaps("mysql")
 
 
+@pytest.mark.sanitize("hostile names")
 def test_names_made_to_harm(pair):
     """A user's name and a database's can hold anything that a terminal or a parser would fall for."""
     server, web = pair

@@ -73,6 +73,7 @@ def option_file(path, text):
 
 # ---------------------------------------------------------------- ways in
 
+@pytest.mark.sanitize("option files")
 def test_option_files(pair, home):
     server, web = pair
     db = MariaDb(server)
@@ -192,6 +193,7 @@ def test_a_wrong_target_is_one_clear_line(target):
 
 # ---------------------------------------------------------------- at the limit
 
+@pytest.mark.sanitize("a server at its limit")
 def test_locked_out_at_max_connections(pair, home):
     """`monitor` has no reserved place (that takes CONNECTION ADMIN at login, which he lacks here)."""
     server, web = pair
@@ -266,6 +268,7 @@ def test_the_extra_port_lets_in(pair, home):
 
 # ---------------------------------------------------------------- rights
 
+@pytest.mark.sanitize("a list that is not all")
 def test_a_user_who_sees_only_itself(pair, home):
     """Without PROCESS the list has one's own connections alone: it says nothing of the others."""
     server, web = pair

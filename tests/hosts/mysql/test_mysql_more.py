@@ -40,6 +40,7 @@ def test_the_servers_and_clients_of_these_tests(three):
     eventually(lambda: not db.processes())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("names", [False, True], ids=["addresses", "names"])
 def test_churn(three, names):
     """Logins come and go all the time: not one false verdict, not one row of another's, and no plan but for ghosts."""
@@ -123,6 +124,7 @@ def test_the_extra_port_is_the_same_server(three):
         assert mysql_of(row)[0] == client.ids[endpoint]
 
 
+@pytest.mark.sanitize("replicas")
 def test_a_replica_is_told_as_such(three):
     server, web, other = three
     settings = {"skip_log_bin": None, "log_bin": "binlog"}

@@ -101,6 +101,7 @@ def test_names_seen_from_the_clients_host_alone(three):
     assert sorted(client.alive(live)) == sorted(live)
 
 
+@pytest.mark.sanitize("clients by name")
 @pytest.mark.parametrize("name", ["localhost", "10.1.2.3", "a-very-long-name-" + "x" * 40 + ".example"])
 def test_names_that_mislead(three, name):
     """A name that looks like an address, like the Unix socket's, or is longer than the list shows."""
@@ -142,6 +143,7 @@ def test_a_loopback_connection_beside_unix_ones(three):
 
 # ---------------------------------------------------------------- Unix sockets
 
+@pytest.mark.sanitize("Unix sockets")
 @pytest.mark.parametrize("handling", ["one-thread-per-connection", "pool-of-threads"])
 @pytest.mark.parametrize("words", ["found", "named"])
 def test_unix_sockets(lab, handling, words):

@@ -41,6 +41,7 @@ def pooled(db, n, seconds=2):
     db.asleep(db.processes(), seconds)
 
 
+@pytest.mark.sanitize("pools of php-fpm")
 @pytest.mark.parametrize("how", ["pdo", "mysqli"])
 def test_two_persistent_connections_per_worker(pair, how):
     server, web = pair

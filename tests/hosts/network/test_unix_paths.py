@@ -19,6 +19,7 @@ def host(lab):
 NAMES = [b"with blanks  b=c.sock", b"new\nline.sock", b"\x1b[31mred.sock", b"\xff\xfe.sock", b'quo"te\\.sock']
 
 
+@pytest.mark.sanitize("hostile paths")
 @pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
 def test_hostile_paths(host, name):
     redis, client = UnixRedis(host, name), UnixClient(host)
@@ -67,6 +68,7 @@ def test_a_relative_path(host):
         assert by_client(rows)[inode].verdict == "healthy"
 
 
+@pytest.mark.sanitize("paths in other mount namespaces")
 def test_a_link_and_a_volume(host):
     """Another path to the same socket, as a link or as the volume of a container, means the same server."""
     redis, client = UnixRedis(host), UnixClient(host)

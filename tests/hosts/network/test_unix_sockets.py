@@ -20,11 +20,12 @@ def host(lab):
     return lab.host("server")
 
 
+@pytest.mark.sanitize("Unix sockets")
 @pytest.mark.parametrize("words", ["found", "named"])
 def test_both_ends_of_a_server_that_has_only_a_unix_socket(host, words):
     redis, one, other = UnixRedis(host), UnixClient(host), UnixClient(host)
     held = {one.pid: one.open(redis.raw, 3), other.pid: other.open(redis.raw, 2)}
-    silence()
+    eventually(lambda: min(int(row["age"]) for row in client_rows(redis)) >= 2)
     report = scan(*([f"unix:{redis.socket}"] if words == "named" else []), "--persistent-after", "1s")
     server, rows = of(report, redis)
     assert (server["address"], server["port"], server["path"]) == (None, None, redis.socket)
@@ -132,6 +133,7 @@ def test_close_wait_at_the_server(host):
     assert client.alive(live) == live
 
 
+@pytest.mark.sanitize("Unix clients that wait")
 def test_nobody_accepts(host):
     redis, client = UnixRedis(host), UnixClient(host)
     live = client.open(redis.raw, 2)
@@ -152,6 +154,7 @@ def test_nobody_accepts(host):
     assert {row.verdict for row in of(report, redis)[1]} == {"healthy"}
 
 
+@pytest.mark.sanitize("Unix sockets half closed")
 def test_half_closed(host):
     """Both ends are there and one will send no more: nothing is proven, and nobody is dead."""
     one, other = UnixClient(host), UnixClient(host)
@@ -167,6 +170,7 @@ def test_half_closed(host):
     assert rows[inodes[0]].evidence == ["peer-closing"]
 
 
+@pytest.mark.sanitize("abstract names")
 def test_an_abstract_name(host):
     """redis-server offers none; another program's is diagnosed by the kernel alone."""
     one, other = UnixClient(host), UnixClient(host)
@@ -243,6 +247,7 @@ def test_not_root(host):
     assert [server["path"] for server in report["servers"]] == [redis.socket]
 
 
+@pytest.mark.sanitize("every act beside Unix sockets")
 def test_verbs_that_act_leave_them_alone(host):
     redis, client = Redis(host), UnixClient(host)
     inodes = client.open(redis.socket, 3)

@@ -70,12 +70,13 @@ def test_from_the_root_namespace(pair):
         report.expect(live, "healthy", "peer-socket-present")
 
 
+@pytest.mark.sanitize("scan, a ghost whose host is up")
 def test_what_a_ghosts_row_tells(pair):
     server, web = pair
     redis, client = Redis(server), Client(web)
     dead, live = client.open(redis), client.open(redis)
     ghost_host_up(web, dead)
-    silence()
+    silence(2)
     report = scan(redis.target)
     row = report.row(dead[0])
     assert row["client_socket"] is None
@@ -214,6 +215,7 @@ def test_the_host_is_gone_and_nothing_probes(lab):
     report.expect(live, "healthy", "peer-socket-present")
 
 
+@pytest.mark.sanitize("a ghost whose host is gone")
 def test_the_host_is_gone_and_keepalive_probes_go_unanswered(lab):
     server, web, other = lab.hosts("server", "web", "other")
     lab.lan(server, web, other)

@@ -44,6 +44,7 @@ def joined(request):
     return request.getfixturevalue(request.param)
 
 
+@pytest.mark.sanitize("snapshot and --peer-snapshot")
 def test_ghosts_are_found_and_the_living_seen(joined, tmp_path):
     server, web = joined
     redis, client = Redis(server), Client(web)
@@ -111,6 +112,7 @@ def test_two_hosts_with_one_address(lab, pair, tmp_path):
     scan_with(server, tmp_path / "web.json").expect(dead, "ghost")
 
 
+@pytest.mark.sanitize("translations in a snapshot")
 def test_a_host_that_masquerades_its_containers(lab, pair, tmp_path):
     server, web = pair
     inner = lab.host("inner")
@@ -156,6 +158,7 @@ def test_a_snapshot_of_some_ports_proves_no_absence(pair, tmp_path):
     report.expect(live, "healthy", "peer-socket-present")
 
 
+@pytest.mark.sanitize("a snapshot from stdin")
 def test_through_a_pipe(pair):
     server, web = pair
     redis, client = Redis(server), Client(web)
@@ -235,6 +238,7 @@ def broken(document):
     yield "instant", json.dumps(document | {"taken_at": "yesterday"}).encode(), "damaged"
 
 
+@pytest.mark.sanitize("hostile snapshots")
 def test_a_bad_file_is_one_line(pair, tmp_path):
     server, web = pair
     document = snapshot(web)
@@ -254,6 +258,7 @@ def test_a_bad_file_is_one_line(pair, tmp_path):
     assert done.returncode == 2 and b"is empty" in done.stderr
 
 
+@pytest.mark.sanitize("a folder of them")
 def test_a_bad_file_in_a_folder_is_a_gap(pair, tmp_path):
     server, web = pair
     redis, client = Redis(server), Client(web)

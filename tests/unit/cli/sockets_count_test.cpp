@@ -88,7 +88,7 @@ TEST(SocketsCount, ValuesThatTogetherLookAlikeStayApart) {
 TEST(SocketsCount, Words) {
     for (unsigned number = 0; number < 8; ++number) {
         const auto key = static_cast<CountKey>(number);
-        EXPECT_EQ(parse_count_key(word(key)), key);
+        EXPECT_EQ(parse_count_key(to_string(key)), key);
     }
     EXPECT_EQ(parse_count_key("State"), std::nullopt);
     EXPECT_EQ(parse_count_key(""), std::nullopt);
