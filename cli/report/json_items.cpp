@@ -24,8 +24,7 @@ Json host_name(const Sample& sample, std::optional<std::size_t> host) {
 Json socket(const Sample& sample, const Socket* value) {
     if (value == nullptr) return nullptr;
     Json json = Json::object();
-    Members members(json);
-    add_socket(members, sample.processes_of(value->netns), *value);
+    add_socket(json, sample.processes_of(value->netns), *value);
     if (is_unix(*value)) json["timer"] = nullptr;
     if (from_snapshot(*value)) json["netns"] = netns_id(sample, value->netns);
     return json;
