@@ -8,6 +8,8 @@
 
 #include "collect/stop_signals.h"
 #include "diagnosis/actions/recheck.h"
+#include "diagnosis/model/server_family.h"
+#include "probes/conversation.h"
 #include "system/errno_name.h"
 
 namespace connleak::actions {
@@ -119,16 +121,15 @@ void protect_sockets(const Sample& sample, Plan& plan, std::optional<std::int64_
     }
 }
 
-void change_settings(collect::Session& session, std::vector<ServerSetting>& settings) {
+void change_settings(const Sample& sample, std::vector<ServerSetting>& settings) {
     for (ServerSetting& setting : settings) {
         if (!setting.planned) continue;
-        probes::Conversation* conversation = setting.server < session.conversations.size()
-                                                 ? session.conversations[setting.server].get()
-                                                 : nullptr;
+        const Server& server = sample.servers[setting.server];
         setting.reason =
-            conversation == nullptr
+            server.conversation == nullptr
                 ? "the server was not asked"
-                : conversation->set_config("tcp-keepalive", std::to_string(setting.value_s));
+                : server.conversation->set_config(family_of(server.kind).settings.keepalive,
+                                                  std::to_string(setting.value_s));
         setting.outcome = setting.reason.empty() ? Outcome::done : Outcome::failed;
     }
 }

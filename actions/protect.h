@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "collect/session.h"
 #include "diagnosis/actions/plan.h"
 #include "probes/liveness/borrowed_socket.h"
 
@@ -32,6 +31,6 @@ void protect_sockets(const Sample& sample, Plan& plan, std::optional<std::int64_
                      std::int64_t rate);
 
 // CONFIG SET tcp-keepalive, of those that are planned.
-void change_settings(collect::Session& session, std::vector<ServerSetting>& settings);
+void change_settings(const Sample& sample, std::vector<ServerSetting>& settings);
 
 }  // namespace connleak::actions

@@ -10,6 +10,7 @@
 #include "collect/kernel_witness.h"
 #include "collect/stop_signals.h"
 #include "diagnosis/actions/recheck.h"
+#include "probes/conversation.h"
 #include "system/errno_name.h"
 
 namespace connleak::actions {
@@ -29,8 +30,9 @@ constexpr const char* silent = "the server does not answer any more";
 // Looks at the kernel anew every time, and knows the clients that the server has just told.
 class FreshWitness : public collect::KernelWitness {
   public:
-    FreshWitness(collect::Session& session, const std::unordered_set<Endpoint>& clients)
-        : collect::KernelWitness(session), clients_(clients) {}
+    FreshWitness(collect::Run& run, const std::unordered_set<Endpoint>& clients)
+        : collect::KernelWitness(run.namespaces(), run.sample().namespaces, run.sample().servers),
+          clients_(clients) {}
 
     void settle() override {}  // the report's own look has waited
     std::optional<bool> listed(std::size_t, const Endpoint& client) override {
@@ -62,8 +64,7 @@ std::vector<Action*> those(const std::vector<Action*>& actions, Holds holds) {
 }  // namespace
 
 probes::Conversation* Reaper::conversation(const Action& action) const {
-    const std::size_t server = action.connection->server;
-    return server < session_.conversations.size() ? session_.conversations[server].get() : nullptr;
+    return run_.sample().servers[action.connection->server].conversation.get();
 }
 
 void Reaper::run(Plan& plan) {
@@ -138,10 +139,10 @@ void Reaper::look_again(const Actions& actions) {
         if (action->method == Method::kill && action->connection->row->address)
             clients.insert(*action->connection->row->address);
     }
-    FreshWitness witness(session_, clients);
+    FreshWitness witness(run_, clients);
     const auto elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(
         std::chrono::steady_clock::now() - seen_at_);
-    const auto changes = look_before_act(session_.sample(), ghosts, witness, elapsed.count());
+    const auto changes = look_before_act(run_.sample(), ghosts, witness, elapsed.count());
     for (std::size_t at = 0; at < actions.size(); ++at) {
         if (changes[at] == Change::none) continue;
         actions[at]->end(changes[at] == Change::unknown ? Outcome::failed : Outcome::skipped,
@@ -175,7 +176,7 @@ void Reaper::not_killed(Action& action, const std::string& why) {
 
 void Reaper::destroy(Action& action, const std::string& before) {
     const Socket& socket = *action.connection->server_socket;
-    const netlink::Netns* place = session_.netns(socket.netns);
+    const netlink::Netns* place = run_.namespaces().find(socket.netns);
     if (place == nullptr)
         return action.end(Outcome::failed, before + "its network namespace cannot be entered");
     const auto destroyer =
@@ -222,7 +223,7 @@ std::set<const Action*> Reaper::still_listed() const {
 // Closed is what the kernel no longer holds as established. What it still has to say to a peer that
 // is gone it says without a process (FIN-WAIT-1).
 void Reaper::await_ends() {
-    collect::KernelWitness kernel(session_);
+    collect::KernelWitness kernel = run_.witness();
     const auto deadline = std::chrono::steady_clock::now() + patience;
     for (;;) {
         const auto listed = still_listed();

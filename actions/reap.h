@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "collect/session.h"
+#include "collect/run.h"
 #include "diagnosis/actions/plan.h"
 #include "netlink/sockets/sock_destroy.h"
 
@@ -18,9 +18,8 @@ class Reaper {
   public:
     // `seen_at`: when the report was finished. With MethodChoice::automatic what the server does
     // not kill is destroyed, where that can be done.
-    Reaper(collect::Session& session, MethodChoice choice,
-           std::chrono::steady_clock::time_point seen_at)
-        : session_(session), choice_(choice), seen_at_(seen_at) {}
+    Reaper(collect::Run& run, MethodChoice choice, std::chrono::steady_clock::time_point seen_at)
+        : run_(run), choice_(choice), seen_at_(seen_at) {}
 
     // Looks at each again and acts, in batches, so that little time lies between; then waits until
     // what was closed is gone. Every planned action has an outcome afterwards.
@@ -40,7 +39,7 @@ class Reaper {
     [[nodiscard]] std::set<const Action*> still_listed() const;
     [[nodiscard]] probes::Conversation* conversation(const Action& action) const;
 
-    collect::Session& session_;
+    collect::Run& run_;
     MethodChoice choice_;
     std::chrono::steady_clock::time_point seen_at_;
     std::set<std::size_t> kill_refused_;  // servers

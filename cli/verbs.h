@@ -1,20 +1,47 @@
-// The verbs, one file each. A verb takes its own words and returns the exit status.
+// The verbs: one table, from which main, `connleak help`, the man page and the completions go.
 #pragma once
 
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
+
+#include "cli/options/option.h"
 
 namespace connleak::cli {
 
-using Words = std::vector<std::string>;
+using Arguments = std::vector<std::string>;
 
-int protect(const Words& words);
-int reap(const Words& words);
-int scan(const Words& words);
-int check(const Words& words);
-int sockets(const Words& words);
-int what_if(const Words& words);
-int verify(const Words& words);
-int snapshot(const Words& words);
+struct Verb {
+    std::string_view name;
+    std::string_view description;
+    // `arguments` without the program's name and the verb. Returns the exit status.
+    int (*run)(const Arguments& arguments);
+    Command (*command)();
+};
+
+// The first is the default.
+std::span<const Verb> verbs();
+
+int scan(const Arguments& arguments);
+Command scan_command();
+int check(const Arguments& arguments);
+Command check_command();
+int sockets(const Arguments& arguments);
+Command sockets_command();
+int what_if(const Arguments& arguments);
+Command what_if_command();
+int verify(const Arguments& arguments);
+Command verify_command();
+int reap(const Arguments& arguments);
+Command reap_command();
+int protect(const Arguments& arguments);
+Command protect_command();
+int snapshot(const Arguments& arguments);
+Command snapshot_command();
+int help(const Arguments& arguments);
+Command help_command();
+int version(const Arguments& arguments);
+Command version_command();
 
 }  // namespace connleak::cli

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <iterator>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -11,6 +12,8 @@
 #include "collect/unix_sockets.h"
 #include "diagnosis/connections/join.h"
 #include "diagnosis/findings/findings.h"
+#include "diagnosis/model/server_family.h"
+#include "probes/conversation.h"
 #include "probes/proc/thread_sockets.h"
 
 namespace connleak::collect {
@@ -21,7 +24,7 @@ constexpr std::size_t asked_at_once = 8;
 
 // Where to connect to a server, the likeliest first. Loopback where it listens there: protected
 // mode lets nobody else in.
-std::vector<Endpoint> ways_to(const Session& session, const Server& server) {
+std::vector<Endpoint> ways_to(const std::vector<Namespace>& networks, const Server& server) {
     std::vector<Endpoint> ways;
     const auto add = [&](const Endpoint& end) {
         if (end.address.is_unspecified() || end.address.is_link_local()) return;
@@ -34,7 +37,7 @@ std::vector<Endpoint> ways_to(const Session& session, const Server& server) {
     std::vector<std::uint16_t> ports{server.endpoint.port};
     for (const Endpoint& end : server.listening)
         if (std::ranges::find(ports, end.port) == ports.end()) ports.push_back(end.port);
-    const Namespace* place = server.netns ? session.network(*server.netns) : nullptr;
+    const Namespace* place = server.netns ? find_network(networks, *server.netns) : nullptr;
     for (const std::uint16_t port : ports) {
         for (const char* loopback : {"127.0.0.1", "::1"}) {
             const Endpoint end{*Address::parse(loopback), port};
@@ -51,10 +54,11 @@ std::vector<Endpoint> ways_to(const Session& session, const Server& server) {
 }
 
 // Whether another address, port or path of the same server may do better: not where it answered,
-// refused for its limit, or already took all the time there is. MySQL's limit and logins are not
-// the same everywhere: extra_port, an account for localhost, one that its Unix socket vouches for.
+// refused for its limit, or already took all the time there is.
 bool worth_another_try(const ServerAnswer& answer) {
-    if (is_mysql(answer.kind) && (answer.refused_at_limit || answer.login_denied)) return true;
+    if (family_of(answer.kind).asking.addresses_differ &&
+        (answer.refused_at_limit || answer.login_denied))
+        return true;
     return !answer.reachable && !answer.refused_at_limit &&
            answer.error.find("no answer") == std::string::npos;
 }
@@ -70,7 +74,8 @@ int worth(const ServerAnswer& answer) {
 void leave_unasked(Server& server, std::vector<Gap>& gaps) {
     server.answer.error =
         fmt::format("TLS is not in this build of connleak: {}", probes::why_no_tls());
-    gaps.push_back({"redis", server.endpoint.text(), server.answer.error,
+    gaps.push_back({std::string(family_of(server.kind).gap_source), server.endpoint.text(),
+                    server.answer.error,
                     "all that the server knows; what follows is what the kernel shows without it"});
 }
 
@@ -82,7 +87,7 @@ std::string certificate_name(const Server& server) {
 }
 
 struct Asked {
-    std::unique_ptr<probes::Conversation> conversation;
+    std::shared_ptr<probes::Conversation> conversation;
     ServerAnswer answer;
     std::optional<std::int32_t> peer_pid;  // of a Unix socket's other end
     std::string user;
@@ -94,15 +99,15 @@ ServerAnswer no_way(ServerKind kind, const std::string& scope, const std::string
     answer.kind = kind;
     answer.asked = true;
     answer.error = why + " (" + error + ")";
-    answer.gaps.push_back({is_mysql(kind) ? "mysql" : "redis", scope, error,
+    answer.gaps.push_back({std::string(family_of(kind).gap_source), scope, error,
                            why + ": " + std::string(probes::lacks_everything)});
     return answer;
 }
 
-// MySQL's has its own places for a login, which hold unless this run was given another; what is
-// there for Redis alone is tried last, and only at a server that was named.
-probes::Credentials login_for(const Request& request, const Server& server,
-                              const std::string& password) {
+// Some families have places of their own for a login, which hold unless this run was given another;
+// what is there for Redis alone (REDISCLI_AUTH) is tried last, and only at a server that was named.
+probes::Credentials credentials_for(const Request& request, const Server& server,
+                                    const std::string& password) {
     probes::Credentials credentials{.user = request.user,
                                     .password = password,
                                     .second_password = {},
@@ -111,20 +116,33 @@ probes::Credentials login_for(const Request& request, const Server& server,
     for (const Target& target : request.targets)
         if (!target.user.empty() && target.port == server.endpoint.port)
             credentials.user = target.user;
-    if (!is_mysql(server.kind)) return credentials;
-    if (server.tls) credentials.tls = request.tls_settings;
+    const ServerFamily::Asking& asking = family_of(server.kind).asking;
+    if (asking.own_tls && server.tls) credentials.tls = request.tls_settings;
+    if (!asking.own_login_files) return credentials;
     if (request.ask_password || !request.password_file.empty()) return credentials;
     credentials.password.clear();
     if (!request.targets.empty()) credentials.second_password = password;
     return credentials;
 }
 
-Asked ask_one(const Session& session, const Server& server,
-              const probes::Credentials& credentials) {
-    const netlink::Netns* chosen = server.netns ? session.netns(*server.netns) : nullptr;
-    const netlink::Netns& place = chosen != nullptr ? *chosen : session.home();
+// Where the server is asked from.
+const netlink::Netns& place_of(const Server& server, const Namespaces& namespaces) {
+    const netlink::Netns* chosen = server.netns ? namespaces.find(*server.netns) : nullptr;
+    return chosen != nullptr ? *chosen : namespaces.home();
+}
+
+// What one run asks all of its servers with.
+struct Asking {
+    const Request& request;
+    const Login& login;
+    const Namespaces& namespaces;
+    const std::vector<Namespace>& networks;
+};
+
+Asked ask_one(const Asking& run, const Server& server, const probes::Credentials& credentials) {
+    const netlink::Netns& place = place_of(server, run.namespaces);
     const probes::RunInside inside = [&place](const auto& work) { return place.run(work); };
-    const auto step = session.request().connect_timeout;
+    const auto step = run.request.connect_timeout;
     const auto deadline = std::chrono::steady_clock::now() + 4 * step;
     const auto limits = [&] {
         const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
@@ -132,7 +150,7 @@ Asked ask_one(const Session& session, const Server& server,
         return probes::Limits{.step = std::min(step, left), .total = left};
     };
     probes::TlsUse tls;
-    if (server.tls) tls = {session.tls, certificate_name(server)};
+    if (server.tls) tls = {run.login.tls, certificate_name(server)};
     const std::string scope = server.path.empty() ? server.endpoint.text() : server.path;
     const bool by_path = !server.path.empty();
 
@@ -169,7 +187,7 @@ Asked ask_one(const Session& session, const Server& server,
     };
     const auto by_tcp = [&] {
         if (by_path) return true;
-        for (const Endpoint& end : ways_to(session, server)) {
+        for (const Endpoint& end : ways_to(run.networks, server)) {
             if (end.port == without_tls) continue;
             const bool goes_on = try_once(end.port, [&] {
                 ask(tls, [&](auto& conversation) { return conversation.ask(end, inside); });
@@ -187,8 +205,7 @@ Asked ask_one(const Session& session, const Server& server,
         }
         return true;
     };
-    // MySQL's clients on its own host go by its Unix socket, and accounts are made for that.
-    if (is_mysql(server.kind) && session.request().targets.empty()) {
+    if (family_of(server.kind).asking.unix_socket_first && run.request.targets.empty()) {
         if (by_unix()) by_tcp();
     } else if (by_tcp()) {
         by_unix();
@@ -198,27 +215,31 @@ Asked ask_one(const Session& session, const Server& server,
 
 }  // namespace
 
-void ask_servers(Session& session, const std::string& password) {
-    Sample& sample = session.sample();
-    session.conversations.resize(sample.servers.size());
+Read<std::vector<Server>> ask_servers(const Request& request, const Login& login,
+                                      const Namespaces& namespaces,
+                                      const std::vector<Namespace>& networks,
+                                      std::vector<Server> servers) {
+    Read<std::vector<Server>> read;
     std::vector<std::size_t> to_ask;
-    for (std::size_t at = 0; at < sample.servers.size(); ++at) {
-        Server& server = sample.servers[at];
-        if (server.kind == ServerKind::tcp) continue;
-        server.tls |= session.request().tls && server.path.empty();
-        if (server.tls && session.tls == nullptr && !is_mysql(server.kind))
-            leave_unasked(server, sample.gaps);
+    for (std::size_t at = 0; at < servers.size(); ++at) {
+        Server& server = servers[at];
+        if (!can_be_asked(server.kind)) continue;
+        server.tls |= request.tls && server.path.empty();
+        if (server.tls && login.tls == nullptr && !family_of(server.kind).asking.own_tls)
+            leave_unasked(server, read.gaps);
         else
             to_ask.push_back(at);
     }
 
-    std::vector<Asked> answers(sample.servers.size());
+    const Asking run{request, login, namespaces, networks};
+    std::vector<Asked> answers(servers.size());
     std::atomic<std::size_t> next = 0;
     const auto work = [&] {
         for (std::size_t at = next++; at < to_ask.size(); at = next++) {
-            const Server& server = sample.servers[to_ask[at]];
-            const probes::Credentials credentials = login_for(session.request(), server, password);
-            answers[to_ask[at]] = ask_one(session, server, credentials);
+            const Server& server = servers[to_ask[at]];
+            const probes::Credentials credentials =
+                credentials_for(request, server, login.password);
+            answers[to_ask[at]] = ask_one(run, server, credentials);
             answers[to_ask[at]].user = credentials.user;
         }
     };
@@ -229,19 +250,19 @@ void ask_servers(Session& session, const std::string& password) {
     threads.clear();
 
     for (const std::size_t at : to_ask) {
-        Server& server = sample.servers[at];
-        session.conversations[at] = std::move(answers[at].conversation);
+        Server& server = servers[at];
+        server.conversation = std::move(answers[at].conversation);
         server.answer = std::move(answers[at].answer);
         server.user = std::move(answers[at].user);
         if (!server.answer.version.empty()) server.kind = server.answer.kind;
         if (!server.pid) server.pid = answers[at].peer_pid;
-        if (server.pid && is_mysql(server.kind))
-            probes::find_thread_sockets(*server.pid, server.answer.clients);
-        server.asked_from = server.netns ? *server.netns : session.home().id();
-        session.redis_ms += server.answer.asking_ms;
-        std::ranges::move(server.answer.gaps, std::back_inserter(sample.gaps));
+        if (server.pid) probes::find_thread_sockets(*server.pid, server.answer.clients);
+        server.asked_from = place_of(server, namespaces).id();
+        std::ranges::move(server.answer.gaps, std::back_inserter(read.gaps));
         server.answer.gaps.clear();
     }
+    read.value = std::move(servers);
+    return read;
 }
 
 }  // namespace connleak::collect

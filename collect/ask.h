@@ -1,14 +1,26 @@
-// Asks the servers of a sample, all at the same time, each from inside its own network namespace.
+// Asks the servers, all at the same time, each from inside its own network namespace.
 #pragma once
 
+#include <memory>
 #include <string>
+#include <vector>
 
-#include "collect/session.h"
+#include "collect/namespaces.h"
+#include "collect/request.h"
 
 namespace connleak::collect {
 
-// Fills `answer` of each server that may be asked and keeps the conversations in the session.
-// Remote servers are asked only when a TARGET names them, tcp:// servers never.
-void ask_servers(Session& session, const std::string& password);
+// How the run proves who it is.
+struct Login {
+    std::string password;                           // "" for none
+    std::shared_ptr<const probes::TlsContext> tls;  // nullptr where nobody is asked by TLS
+};
+
+// `servers`, with the answer of each that may be asked and the conversation it was asked in. Remote
+// servers are asked only when a TARGET names them, tcp:// servers never.
+Read<std::vector<Server>> ask_servers(const Request& request, const Login& login,
+                                      const Namespaces& namespaces,
+                                      const std::vector<Namespace>& networks,
+                                      std::vector<Server> servers);
 
 }  // namespace connleak::collect

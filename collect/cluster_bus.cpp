@@ -4,6 +4,8 @@
 #include <iterator>
 #include <set>
 
+#include "diagnosis/model/server_family.h"
+
 namespace connleak::collect {
 
 namespace {
@@ -23,22 +25,17 @@ void take_back(Server& server) {
     server.bus.clear();
 }
 
-void part_cluster_bus(Server& server) {
-    constexpr int offset = 10000;  // CLUSTER_PORT_INCR
-    std::set<std::uint16_t> ports;
-    for (const Endpoint& end : server.listening) ports.insert(end.port);
-    for (const std::uint16_t port : ports)
-        if (port > offset && ports.contains(static_cast<std::uint16_t>(port - offset)))
-            move_port(port, server.listening, server.bus);
-}
-
 }  // namespace
 
 void part_links(Server& server) {
-    if (!is_mysql(server.kind)) return part_cluster_bus(server);
-    constexpr std::uint16_t galera = 4567;  // wsrep_provider_options, gmcast.listen_addr
-    constexpr std::uint16_t group_replication = 33061;  // group_replication_local_address
-    for (const std::uint16_t port : {galera, group_replication})
+    const ServerFamily::Links& links = family_of(server.kind).links;
+    std::set<std::uint16_t> ports;
+    for (const Endpoint& end : server.listening) ports.insert(end.port);
+    for (const std::uint16_t port : ports)
+        if (links.above > 0 && port > links.above &&
+            ports.contains(static_cast<std::uint16_t>(port - links.above)))
+            move_port(port, server.listening, server.bus);
+    for (const std::uint16_t port : links.ports)
         if (server.listening.size() > 1) move_port(port, server.listening, server.bus);
 }
 
@@ -46,8 +43,8 @@ void keep_port(std::uint16_t port, Server& server) {
     move_port(port, server.bus, server.listening);
 }
 
-void settle_cluster_bus(Session& session) {
-    for (Server& server : session.sample().servers) {
+std::vector<Server> with_settled_bus(std::vector<Server> servers) {
+    for (Server& server : servers) {
         const ServerPlace& place = server.answer.place;
         if (place.mode == ServerMode::unknown) continue;
         take_back(server);
@@ -55,22 +52,25 @@ void settle_cluster_bus(Session& session) {
         if (place.cluster_port)
             move_port(*place.cluster_port, server.listening, server.bus);
         else
-            part_cluster_bus(server);
+            part_links(server);
         // Named by the bus's port, it is to be named by that of its clients.
         if (has_port(server.bus, server.endpoint.port) && !server.listening.empty())
             server.endpoint.port = server.listening.front().port;
     }
+    return servers;
 }
 
-void count_bus_links(Sample& sample) {
-    for (Server& server : sample.servers) {
+std::vector<Server> with_bus_links(std::vector<Server> servers,
+                                   const std::vector<Socket>& sockets) {
+    for (Server& server : servers) {
         if (server.bus.empty()) continue;
-        server.bus_links = static_cast<std::uint64_t>(
-            std::ranges::count_if(sample.sockets, [&](const Socket& socket) {
+        server.bus_links =
+            static_cast<std::uint64_t>(std::ranges::count_if(sockets, [&](const Socket& socket) {
                 return socket.netns == server.netns && socket.state == State::established &&
                        has_port(server.bus, socket.tuple.local.port);
             }));
     }
+    return servers;
 }
 
 }  // namespace connleak::collect

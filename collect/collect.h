@@ -1,14 +1,19 @@
-// The one order in which everything is read: listeners, servers, sockets, owners.
+// The order in which everything is read. Each stage is a function of what the stages before it have
+// returned.
 #pragma once
 
-#include <optional>
+#include <expected>
 #include <string>
 
-#include "collect/session.h"
+#include "collect/ask.h"
+#include "collect/namespaces.h"
+#include "collect/request.h"
 
 namespace connleak::collect {
 
-// Fills the session's sample. Returns one line when a TARGET makes no sense on this host.
-std::optional<std::string> collect(Session& session, const std::string& password);
+// The error is one line: a TARGET makes no sense on this host. While a server is waited for nothing
+// of a namespace is held open, but the connection to the server.
+std::expected<Sample, std::string> collect(const Request& request, const Login& login,
+                                           Namespaces& namespaces);
 
 }  // namespace connleak::collect

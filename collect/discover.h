@@ -2,27 +2,36 @@
 // local processes hold connections to.
 #pragma once
 
-#include <optional>
+#include <cstdint>
+#include <expected>
 #include <string>
 #include <vector>
 
-#include "collect/session.h"
+#include "collect/listeners.h"
+#include "collect/namespaces.h"
+#include "collect/request.h"
 
 namespace connleak::collect {
 
-// Fills sample().servers with the local servers and the TARGETs, from the listening sockets of all
-// namespaces. Returns one line when a TARGET makes no sense on this host (a name that does not
-// resolve).
-std::optional<std::string> discover_servers(Session& session);
+// The TARGETs, or without any the servers that listen here. The error is one line: a TARGET makes
+// no sense on this host (a name that does not resolve).
+std::expected<std::vector<Server>, std::string> find_servers(const Request& request,
+                                                             const Namespaces& namespaces,
+                                                             const std::vector<Namespace>& networks,
+                                                             const Listeners& listeners);
 
-// Servers that were asked by a Unix socket: finds their listening sockets by the process that
-// answered.
-void find_listeners_of_unix_servers(Session& session);
+// Gives servers that were asked by a Unix socket the TCP sockets on which the process that answered
+// listens. `listeners`: read after the asking.
+std::vector<Server> with_listeners_of_unix_servers(std::vector<Server> servers,
+                                                   const Listeners& listeners);
 
-// The ports whose sockets are to be read.
-std::vector<std::uint16_t> ports_of_interest(const Session& session);
+// The ports whose sockets are to be read, ascending.
+std::vector<std::uint16_t> ports_of_interest(const Request& request,
+                                             const std::vector<Server>& servers);
 
-// Adds the servers out of sight that sample().sockets are connected to (without TARGETs).
-void discover_remote_servers(Session& session);
+// Without TARGETs: the servers that the sample's sockets are connected to, and that are none of its
+// servers.
+std::vector<Server> find_remote_servers(const Request& request, Namespaces& namespaces,
+                                        const Sample& sample);
 
 }  // namespace connleak::collect

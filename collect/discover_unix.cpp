@@ -2,38 +2,32 @@
 
 #include <algorithm>
 #include <optional>
-#include <string_view>
 #include <tuple>
 #include <utility>
 
-#include "collect/unix_sockets.h"
 #include "probes/proc/unix_reach.h"
 
 namespace connleak::collect {
 
-UnixDiscovery::UnixDiscovery(Session& session) : session_(session) {
-    for (UnixSocket& socket : dump_unix_sockets(session).sockets) {
-        if (socket.type == UnixType::datagram || socket.name.empty()) continue;
-        (socket.socket.state == State::listen ? listeners_ : connected_)
-            .push_back(std::move(socket));
+namespace {
+
+Server unknown_server(const std::string& path, const Listeners& listeners, NetnsId home) {
+    Server server;
+    server.path = path;
+    server.netns = home;
+    for (const UnixSocket& socket : listeners.unix_listening) {
+        if (probes::unix_path_text(0, socket.name) == path)
+            server.unix_listening.push_back(
+                {socket.socket.inode, socket.socket.netns, socket.name, path});
     }
+    return server;
 }
 
-void UnixDiscovery::add_inodes(std::unordered_set<std::uint32_t>& listening) const {
-    for (const UnixSocket& socket : listeners_) listening.insert(socket.socket.inode);
-}
+}  // namespace
 
-std::unordered_set<std::uint32_t> UnixDiscovery::accepted() const {
-    std::unordered_set<std::string_view> names;
-    for (const UnixSocket& socket : listeners_) names.insert(socket.name);
-    std::unordered_set<std::uint32_t> inodes;
-    for (const UnixSocket& socket : connected_)
-        if (names.contains(socket.name)) inodes.insert(socket.socket.inode);
-    return inodes;
-}
-
-void UnixDiscovery::listen_as(const probes::ServerProcess& process, Server& server) const {
-    for (const UnixSocket& socket : listeners_) {
+void listen_by_unix(const Listeners& listeners, const probes::ServerProcess& process,
+                    Server& server) {
+    for (const UnixSocket& socket : listeners.unix_listening) {
         const bool held =
             std::ranges::find(process.listeners, socket.socket.inode) != process.listeners.end();
         const bool titled = process.hidden && !process.title_path.empty() &&
@@ -55,17 +49,16 @@ void UnixDiscovery::listen_as(const probes::ServerProcess& process, Server& serv
     server.path_elsewhere = file ? file->elsewhere : first.path.starts_with('/');
 }
 
-std::vector<Server> UnixDiscovery::servers_at(const std::string& path,
-                                              std::span<const probes::ServerProcess> all) const {
+std::vector<Server> servers_at(const std::string& path, const Listeners& listeners, NetnsId home) {
     std::vector<Server> here;
     std::vector<Server> elsewhere;
-    for (const probes::ServerProcess& process : all) {
+    for (const probes::ServerProcess& process : listeners.processes) {
         Server server;
-        listen_as(process, server);
+        listen_by_unix(listeners, process, server);
         for (UnixListener& listener : server.unix_listening) {
             std::optional<bool> is_elsewhere;
             if (path.starts_with('@')) {
-                if (listener.path == path) is_elsewhere = listener.netns != session_.home().id();
+                if (listener.path == path) is_elsewhere = listener.netns != home;
             } else if (const auto file = probes::open_unix_file(process.pid, listener.name)) {
                 const bool meant = probes::leads_to(path, file->file);
                 if (meant || listener.path == path) is_elsewhere = !meant;
@@ -85,24 +78,12 @@ std::vector<Server> UnixDiscovery::servers_at(const std::string& path,
         }
     }
     if (!here.empty()) return here;
-    Server server = unknown_server(path);
+    Server server = unknown_server(path, listeners, home);
     if (elsewhere.empty() || probes::is_unix_socket(path)) {
         elsewhere.clear();
         elsewhere.push_back(std::move(server));
     }
     return elsewhere;
-}
-
-Server UnixDiscovery::unknown_server(const std::string& path) const {
-    Server server;
-    server.path = path;
-    server.netns = session_.home().id();
-    for (const UnixSocket& socket : listeners_) {
-        if (probes::unix_path_text(0, socket.name) == path)
-            server.unix_listening.push_back(
-                {socket.socket.inode, socket.socket.netns, socket.name, path});
-    }
-    return server;
 }
 
 }  // namespace connleak::collect

@@ -6,6 +6,7 @@
 #include "collect/host.h"
 #include "collect/unix_sockets.h"
 #include "netlink/network/network.h"
+#include "probes/conversation.h"
 
 namespace connleak::collect {
 
@@ -22,15 +23,20 @@ constexpr std::uint32_t living_states = state_bit(State::established) | state_bi
 
 }  // namespace
 
+probes::Conversation* KernelWitness::conversation(std::size_t server) const {
+    return server < servers_.size() ? servers_[server].conversation.get() : nullptr;
+}
+
 void KernelWitness::settle() {
+    namespaces_.release();
     std::this_thread::sleep_for(settling);
 }
 
 Witness::Look KernelWitness::look(NetnsId netns, const Tuple& tuple) {
-    netlink::SocketTable* table = session_.table(netns);
+    netlink::SocketTable* table = namespaces_.sockets_of(netns);
     if (table == nullptr) return {};
     std::vector<std::uint32_t> interfaces;
-    if (const Namespace* network = session_.network(netns))
+    if (const Namespace* network = find_network(networks_, netns))
         for (const Link& link : network->links) interfaces.push_back(link.index);
     auto found = table->lookup(tuple, interfaces);
     if (!found) return {};
@@ -38,7 +44,7 @@ Witness::Look KernelWitness::look(NetnsId netns, const Tuple& tuple) {
 }
 
 Witness::Tracking KernelWitness::tracked(NetnsId netns, const Tuple& packets) {
-    netlink::TrackingTable* table = session_.tracking(netns);
+    netlink::TrackingTable* table = namespaces_.tracking_of(netns);
     if (table == nullptr) return {};
     auto found = table->lookup(packets);
     if (!found) return {};
@@ -48,7 +54,7 @@ Witness::Tracking KernelWitness::tracked(NetnsId netns, const Tuple& packets) {
 std::optional<std::vector<Endpoint>> KernelWitness::peers_of_local_end(NetnsId netns,
                                                                        const Endpoint& local) {
     auto [entry, first] = local_ends_.try_emplace(netns);
-    netlink::SocketTable* table = session_.table(netns);
+    netlink::SocketTable* table = namespaces_.sockets_of(netns);
     if (first && table != nullptr) {
         // Twice, because a dump can miss a socket: one that both lack is not there.
         std::unordered_map<Endpoint, std::vector<Endpoint>> ends;
@@ -57,7 +63,7 @@ std::optional<std::vector<Endpoint>> KernelWitness::peers_of_local_end(NetnsId n
             const netlink::Dump dump =
                 table->dump({.states = living_states, .ports = {}, .with_info = false});
             whole = !dump.error;
-            session_.sockets_read += dump.sockets.size();
+            namespaces_.count_read(dump.sockets.size());
             for (const Socket& socket : dump.sockets)
                 ends[socket.tuple.local].push_back(socket.tuple.remote);
         }
@@ -70,9 +76,9 @@ std::optional<std::vector<Endpoint>> KernelWitness::peers_of_local_end(NetnsId n
 
 std::optional<bool> KernelWitness::listed(std::size_t server, const Endpoint& client) {
     auto [entry, first] = lists_.try_emplace(server);
-    if (first && server < session_.conversations.size() &&
-        session_.conversations[server] != nullptr) {
-        if (const auto clients = session_.conversations[server]->clients_again()) {
+    if (first && conversation(server) != nullptr) {
+        namespaces_.release();
+        if (const auto clients = conversation(server)->clients_again()) {
             entry->second.emplace();
             for (const ServerClient& each : *clients) {
                 if (each.address) entry->second->clients.insert(*each.address);
@@ -87,27 +93,28 @@ std::optional<bool> KernelWitness::listed(std::size_t server, const Endpoint& cl
 }
 
 std::optional<std::vector<UnixSocket>> KernelWitness::unix_sockets_again() {
-    UnixTables tables = dump_unix_sockets(session_);
-    if (!tables.complete) return std::nullopt;
+    UnixTables tables = dump_unix_sockets(namespaces_);
+    if (!tables.gaps.empty()) return std::nullopt;
     return std::move(tables.sockets);
 }
 
 std::optional<std::vector<ServerClient>> KernelWitness::clients_again(std::size_t server) {
-    if (server >= session_.conversations.size() || session_.conversations[server] == nullptr)
-        return std::nullopt;
-    return session_.conversations[server]->clients_again();
+    if (conversation(server) == nullptr) return std::nullopt;
+    namespaces_.release();
+    return conversation(server)->clients_again();
 }
 
 bool KernelWitness::same_server_again(std::size_t server) {
     auto [entry, first] = same_.try_emplace(server, false);
-    if (first && server < session_.conversations.size() &&
-        session_.conversations[server] != nullptr)
-        entry->second = session_.conversations[server]->same_server_again();
+    if (first && conversation(server) != nullptr) {
+        namespaces_.release();
+        entry->second = conversation(server)->same_server_again();
+    }
     return entry->second;
 }
 
 std::optional<Hop> KernelWitness::route(NetnsId netns, const Address& destination) {
-    const netlink::Netns* place = session_.netns(netns);
+    const netlink::Netns* place = namespaces_.find(netns);
     if (place == nullptr) return std::nullopt;
     const auto found = netlink::find_route(*place, destination);
     if (!found || !*found) return std::nullopt;
@@ -121,7 +128,7 @@ std::optional<Hop> KernelWitness::route(NetnsId netns, const Address& destinatio
 std::optional<std::vector<std::uint8_t>> KernelWitness::neighbour(NetnsId netns,
                                                                   std::uint32_t interface,
                                                                   const Address& address) {
-    const netlink::Netns* place = session_.netns(netns);
+    const netlink::Netns* place = namespaces_.find(netns);
     if (place == nullptr) return std::nullopt;
     auto found = netlink::find_neighbour(*place, interface, address);
     return found ? std::move(*found) : std::nullopt;

@@ -2,11 +2,12 @@
 #pragma once
 
 #include <map>
+#include <span>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
-#include "collect/session.h"
+#include "collect/namespaces.h"
 #include "diagnosis/connections/named_rows.h"
 #include "diagnosis/connections/witness.h"
 
@@ -14,7 +15,11 @@ namespace connleak::collect {
 
 class KernelWitness : public Witness {
   public:
-    explicit KernelWitness(Session& session) : session_(session) {}
+    // All three must outlive it. `networks`: of these namespaces. `servers`: those that are asked
+    // again, by their index.
+    KernelWitness(Namespaces& namespaces, const std::vector<Namespace>& networks,
+                  std::span<const Server> servers)
+        : namespaces_(namespaces), networks_(networks), servers_(servers) {}
 
     void settle() override;
     Look look(NetnsId netns, const Tuple& tuple) override;
@@ -31,7 +36,11 @@ class KernelWitness : public Witness {
     std::int64_t now_ms() override;
 
   private:
-    Session& session_;
+    [[nodiscard]] probes::Conversation* conversation(std::size_t server) const;
+
+    Namespaces& namespaces_;
+    const std::vector<Namespace>& networks_;
+    std::span<const Server> servers_;
     std::map<NetnsId, std::optional<std::unordered_map<Endpoint, std::vector<Endpoint>>>>
         local_ends_;
     struct Listed {

@@ -16,6 +16,7 @@
 #include "diagnosis/connections/join.h"
 #include "diagnosis/holders/holders.h"
 #include "diagnosis/holders/recognise_proxy.h"
+#include "diagnosis/model/server_family.h"
 #include "probes/proc/process_sockets.h"
 #include "probes/proc/processes.h"
 #include "probes/proc/server_processes.h"
@@ -37,8 +38,9 @@ std::int64_t ms_since(Clock::time_point begin) {
 
 class Search {
   public:
-    Search(Session& session, const std::vector<Socket>& listeners)
-        : session_(session), sample_(session.sample()) {
+    Search(const Request& request, Namespaces& namespaces, const Sample& sample,
+           const std::vector<Socket>& listeners, Proxies& into)
+        : request_(request), namespaces_(namespaces), sample_(sample), into_(into) {
         for (const Socket& socket : listeners) listeners_.emplace(socket.inode, &socket);
         listeners_.erase(0);
     }
@@ -51,7 +53,7 @@ class Search {
         for (auto& [pid, candidate] : candidates_) {
             if (auto proxy = recognise_proxy(candidate)) {
                 find_own_sockets(*proxy, candidate);
-                sample_.proxies.push_back(std::move(*proxy));
+                into_.proxies.push_back(std::move(*proxy));
             }
         }
         name_clients();
@@ -67,7 +69,7 @@ class Search {
     // Processes with an established connection to a server. A Redis is none of interest: replicas,
     // cluster nodes and Sentinels hold both kinds of connections, and carry nothing.
     void find_holders() {
-        const std::vector<std::uint16_t> ports = ports_of_interest(session_);
+        const std::vector<std::uint16_t> ports = ports_of_interest(request_, sample_.servers);
         for (const Socket& socket : sample_.sockets) {
             if (socket.inode == 0 || socket.state != State::established) continue;
             if (!std::ranges::binary_search(ports, socket.tuple.remote.port)) continue;
@@ -80,7 +82,7 @@ class Search {
                 const auto process = sample_.processes.by_pid.find(owner.pid);
                 if (process == sample_.processes.by_pid.end()) continue;
                 const std::string& comm = process->second.comm;
-                if (probes::server_kind_of(comm) || comm.ends_with("-sentinel")) continue;
+                if (find_program(comm) != nullptr || comm.ends_with("-sentinel")) continue;
                 ProxyCandidate& candidate = candidates_[owner.pid];
                 candidate.pid = owner.pid;
                 candidate.comm = comm;
@@ -144,13 +146,15 @@ class Search {
         query.states = state_bit(State::established) | state_bit(State::close_wait);
         query.ports = ports_;
         const auto begin = Clock::now();
-        fronts_ = session_.dump(query);
+        auto read = namespaces_.read_sockets(query);
+        fronts_ = std::move(read.value);
+        std::ranges::move(read.gaps, std::back_inserter(into_.gaps));
         std::size_t looked_up = 0;
         std::vector<std::int32_t> pids;
         for (auto& [pid, candidate] : candidates_) {
             pids.push_back(pid);
             for (Socket& socket : candidate.upstream) {
-                netlink::SocketTable* table = session_.table(socket.netns);
+                netlink::SocketTable* table = namespaces_.sockets_of(socket.netns);
                 if (table == nullptr || ++looked_up > most_looked_up) continue;
                 const auto now = table->lookup(socket.tuple, {});
                 if (now && *now && (*now)->cookie == socket.cookie) socket = **now;
@@ -197,7 +201,7 @@ class Search {
     }
 
     [[nodiscard]] bool owns(NetnsId netns, const Address& address) const {
-        const Namespace* place = session_.network(netns);
+        const Namespace* place = find_network(sample_.namespaces, netns);
         return address.is_loopback() ||
                (place != nullptr &&
                 std::ranges::find(place->addresses, address, &InterfaceAddress::address) !=
@@ -240,27 +244,29 @@ class Search {
     // One more walk of the processes, for those who hold the clients' own sockets.
     void name_clients() {
         std::unordered_set<std::uint32_t> inodes;
-        for (const Proxy& proxy : sample_.proxies)
+        for (const Proxy& proxy : into_.proxies)
             for (const ProxyClient& client : proxy.clients)
                 if (!sample_.processes.owners.contains(client.inode)) inodes.insert(client.inode);
         inodes.erase(0);
         Processes more = probes::read_processes(inodes);
-        sample_.processes.owners.merge(more.owners);
-        sample_.processes.by_pid.merge(more.by_pid);
+        into_.processes.owners = std::move(more.owners);
+        into_.processes.by_pid = std::move(more.by_pid);
         for (FpmPool& pool : more.pools) {
             const bool known =
                 std::ranges::any_of(sample_.processes.pools, [&](const FpmPool& other) {
                     return other.name == pool.name && other.master_pid == pool.master_pid;
                 });
-            if (!known) sample_.processes.pools.push_back(std::move(pool));
+            if (!known) into_.processes.pools.push_back(std::move(pool));
         }
         for (Gap& gap : more.gaps)
             if (std::ranges::find(sample_.gaps, gap) == sample_.gaps.end())
-                sample_.gaps.push_back(std::move(gap));
+                into_.gaps.push_back(std::move(gap));
     }
 
-    Session& session_;
-    Sample& sample_;
+    const Request& request_;
+    Namespaces& namespaces_;
+    const Sample& sample_;
+    Proxies& into_;
     std::unordered_map<std::uint32_t, const Socket*> listeners_;  // by inode
     std::map<std::int32_t, ProxyCandidate> candidates_;           // by pid
     std::vector<std::uint16_t> ports_;
@@ -270,8 +276,8 @@ class Search {
 };
 
 // A proxy's own port that was taken for a server: by its port, or by its clients.
-bool is_front(const Sample& sample, const Server& server) {
-    return std::ranges::any_of(sample.proxies, [&](const Proxy& proxy) {
+bool is_front(const std::vector<Proxy>& proxies, const Server& server) {
+    return std::ranges::any_of(proxies, [&](const Proxy& proxy) {
         if (!proxy.clients_known) return false;  // they would be nowhere
         if (server.pid ? *server.pid != proxy.pid : !server.listening.empty()) return false;
         return std::ranges::any_of(proxy.listening, [&](const ProxyListener& each) {
@@ -283,7 +289,7 @@ bool is_front(const Sample& sample, const Server& server) {
 // The server that answered is not the process that listens. The pid that it tells is of its own
 // pid namespace.
 bool another_answers(const Server& server, const Process& listening) {
-    if (server.kind == ServerKind::tcp || probes::server_kind_of(listening.comm)) return false;
+    if (!can_be_asked(server.kind) || find_program(listening.comm) != nullptr) return false;
     if (server.answer.process_id) return *server.answer.process_id != listening.namespace_pid;
     return proxy_program(listening.comm) != ProxyProgram::no;
 }
@@ -303,8 +309,8 @@ std::optional<std::int32_t> accepting_process(const Sample& sample, const Server
 
 // A proxy that was named, or that stands before a server which is not in the report: what answers
 // is not it. Its limits are not the server's, and its clients not those that the server lists.
-void name_listeners(Sample& sample) {
-    for (Server& server : sample.servers) {
+void name_listeners(const Sample& sample, ServersBehind& into) {
+    for (Server& server : into.servers) {
         if (!server.pid && server.listening.empty() && server.netns && !server.answer.asked)
             server.pid = accepting_process(sample, server);
         if (!server.pid) continue;
@@ -316,35 +322,36 @@ void name_listeners(Sample& sample) {
         if (!server.answer.clients_complete && server.answer.clients.empty()) continue;
         server.answer.clients.clear();
         server.answer.clients_complete = false;
-        sample.gaps.push_back({"redis", server.endpoint.text(), "through " + server.through,
-                               "the client list is that of the server behind, and left out: name "
-                               "that server to see it"});
-    }
-}
-
-void drop_fronts(Session& session) {
-    if (!session.request().targets.empty()) return;
-    auto& servers = session.sample().servers;
-    for (std::size_t at = servers.size(); at-- > 0;) {
-        if (!is_front(session.sample(), servers[at])) continue;
-        const auto offset = static_cast<std::ptrdiff_t>(at);
-        const ServerAnswer& answer = servers[at].answer;
-        if (answer.own_address_seen && answer.own_local_seen)
-            session.sample().asked_through.push_back(
-                {*answer.own_local_seen, *answer.own_address_seen});
-        servers.erase(servers.begin() + offset);
-        // Those that were found later than the asking have no conversation.
-        if (at < session.conversations.size())
-            session.conversations.erase(session.conversations.begin() + offset);
+        into.gaps.push_back({std::string(family_of(server.kind).gap_source), server.endpoint.text(),
+                             "through " + server.through,
+                             "the client list is that of the server behind, and left out: name "
+                             "that server to see it"});
     }
 }
 
 }  // namespace
 
-void collect_proxies(Session& session, const std::vector<Socket>& listeners) {
-    Search(session, listeners).run();
-    drop_fronts(session);
-    name_listeners(session.sample());
+Proxies find_proxies(const Request& request, Namespaces& namespaces, const Sample& sample,
+                     const std::vector<Socket>& listeners) {
+    Proxies found;
+    Search(request, namespaces, sample, listeners, found).run();
+    return found;
+}
+
+ServersBehind behind_proxies(const Request& request, const Sample& sample,
+                             std::vector<Server> servers) {
+    ServersBehind left;
+    left.servers = std::move(servers);
+    if (request.targets.empty())
+        std::erase_if(left.servers, [&](const Server& server) {
+            if (!is_front(sample.proxies, server)) return false;
+            const ServerAnswer& answer = server.answer;
+            if (answer.own_address_seen && answer.own_local_seen)
+                left.asked_through.push_back({*answer.own_local_seen, *answer.own_address_seen});
+            return true;
+        });
+    name_listeners(sample, left);
+    return left;
 }
 
 }  // namespace connleak::collect

@@ -7,27 +7,17 @@
 #include <string>
 #include <vector>
 
+#include "diagnosis/model/records.h"
 #include "probes/tls/tls.h"
 
 namespace connleak::collect {
 
-enum class Protocol : std::uint8_t { redis, mysql, tcp };
-
-// Where servers listen by custom (IANA).
-inline constexpr std::uint16_t redis_port = 6379;
-inline constexpr std::uint16_t mysql_port = 3306;
-
-// What is spoken there, for all that is known.
-constexpr Protocol usual_protocol(std::uint16_t port) {
-    return port == mysql_port ? Protocol::mysql : Protocol::redis;
-}
-
 // A server that was named.
 struct Target {
-    std::string text;  // as written
-    Protocol protocol = Protocol::redis;
-    bool tls = false;  // rediss://
-    std::string host;  // "" for ":6379": this host, in every namespace in sight
+    std::string text;                     // as written
+    ServerKind kind = ServerKind::redis;  // what is spoken there, the first kind of its family
+    bool tls = false;                     // rediss://
+    std::string host;                     // "" for ":6379": this host, in every namespace in sight
     std::uint16_t port = 0;
     // Of a Unix socket, then host and port are empty: a path, or "@" and an abstract name.
     std::string path;

@@ -41,37 +41,42 @@ std::unexpected<RunError> bad_request(const std::string& message) {
 
 }  // namespace
 
-Run::Run(const Request& request)
-    : begin_(std::chrono::steady_clock::now()),
+Run::Run(const Request& request, std::chrono::steady_clock::time_point begin, Namespaces namespaces)
+    : begin_(begin),
       facts_(facts_of_host()),
-      session_(request),
+      namespaces_(std::move(namespaces)),
       policy_{.recent_ms = request.recent_s * 1000,
               .persistent_after_s = request.persistent_after_s} {}
 
 std::expected<std::unique_ptr<Run>, RunError> Run::make(const Request& request,
                                                         const std::string& password) {
+    const auto begin = std::chrono::steady_clock::now();
     const auto tls = tls_for(request);
     if (!tls) return bad_request(tls.error());
 
     auto snapshots = PeerSnapshots::open(request.peer_snapshots);
     if (!snapshots) return bad_request(snapshots.error());
 
-    std::unique_ptr<Run> run(new Run(request));
-    Session& session = run->session_;
-    session.tls = *tls;
-    if (session.namespaces().empty()) {
-        const auto& gaps = session.sample().gaps;
-        const std::string why = gaps.empty()
-                                    ? "no network namespace can be read"
-                                    : fmt::format("--netns {}: {}: {}", printable(request.netns),
-                                                  gaps.front().error, gaps.front().effect);
+    netlink::NetnsSearch search = find_namespaces(request.netns);
+    if (search.found.empty()) {
+        const std::string why =
+            search.gaps.empty()
+                ? "no network namespace can be read"
+                : fmt::format("--netns {}: {}: {}", printable(request.netns),
+                              search.gaps.front().error, search.gaps.front().effect);
         return std::unexpected(RunError{false, why});
     }
-    if (const auto wrong = collect(session, password)) return bad_request(*wrong);
-    if (const auto wrong = snapshots->read(session.sample())) return bad_request(*wrong);
+    std::unique_ptr<Run> run(new Run(request, begin, Namespaces(std::move(search.found))));
+    auto sample = collect(request, {password, *tls}, run->namespaces_);
+    if (!sample) return bad_request(sample.error());
+    run->sample_ = std::move(*sample);
+    // What could not be entered comes first, as it was met.
+    run->sample_.gaps.insert(run->sample_.gaps.begin(), search.gaps.begin(), search.gaps.end());
+    if (const auto wrong = snapshots->read(run->sample_)) return bad_request(*wrong);
 
-    KernelWitness witness(session);
-    run->report_ = diagnose(session.sample(), run->policy_, witness, ::getpid());
+    KernelWitness witness = run->witness();
+    run->report_ = diagnose(run->sample_, run->policy_, witness, ::getpid());
+    run->namespaces_.release();
     return run;
 }
 
@@ -80,8 +85,8 @@ RunFacts Run::facts() const {
     facts.wall_ms =
         std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin_)
             .count();
-    facts.redis_ms = session_.redis_ms;
-    facts.sockets_read = session_.sockets_read;
+    facts.redis_ms = sample_.asking_ms;
+    facts.sockets_read = namespaces_.sockets_read();
     return facts;
 }
 

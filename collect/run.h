@@ -8,7 +8,8 @@
 #include <string>
 
 #include "collect/kernel_witness.h"
-#include "collect/session.h"
+#include "collect/namespaces.h"
+#include "collect/request.h"
 #include "diagnosis/model/report.h"
 #include "diagnosis/model/run_facts.h"
 
@@ -23,8 +24,13 @@ class Run {
     Run(const Run&) = delete;
     Run& operator=(const Run&) = delete;
 
-    [[nodiscard]] Session& session() { return session_; }
-    [[nodiscard]] const Sample& sample() const { return session_.sample(); }
+    [[nodiscard]] Namespaces& namespaces() { return namespaces_; }
+    [[nodiscard]] const Sample& sample() const { return sample_; }
+    [[nodiscard]] Sample& sample() { return sample_; }
+    // Asks the kernel and the servers of this run once more.
+    [[nodiscard]] KernelWitness witness() {
+        return {namespaces_, sample_.namespaces, sample_.servers};
+    }
     [[nodiscard]] const Report& report() const { return report_; }
     [[nodiscard]] Report& report() { return report_; }
     [[nodiscard]] const Policy& policy() const { return policy_; }
@@ -32,11 +38,12 @@ class Run {
     [[nodiscard]] RunFacts facts() const;
 
   private:
-    explicit Run(const Request& request);
+    Run(const Request& request, std::chrono::steady_clock::time_point begin, Namespaces namespaces);
 
     std::chrono::steady_clock::time_point begin_;
     RunFacts facts_;
-    Session session_;
+    Namespaces namespaces_;
+    Sample sample_;
     Policy policy_;
     Report report_;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "diagnosis/connections/join.h"
 #include "netlink/network/conntrack.h"
@@ -15,11 +16,12 @@ namespace {
 // ones differ already.
 constexpr std::size_t most_followed = 32;
 
-std::optional<Tracker::Arrival> arrival_of(Tracker& tracker, const Sample& sample,
-                                           const Server& server) {
-    const ServerAnswer& answer = server.answer;
-    if (answer.own_connection && server.asked_from)
-        return tracker.arrival(*server.asked_from, *answer.own_connection);
+bool is_unplaced(const Server& server) {
+    return server.path.empty() && server.listening.empty();
+}
+
+std::optional<Tracker::Arrival> by_connections(Tracker& tracker, const Sample& sample,
+                                               const Server& server) {
     std::optional<Tracker::Arrival> only;
     std::size_t followed = 0;
     for (const TrackedConnection& entry : sample.tracked) {
@@ -32,28 +34,53 @@ std::optional<Tracker::Arrival> arrival_of(Tracker& tracker, const Sample& sampl
     return only;
 }
 
+template <typename Find>
+std::vector<Server> place(Namespaces& namespaces, const Sample& sample,
+                          const std::vector<Socket>& listeners, std::vector<Server> servers,
+                          const Find& find) {
+    if (std::ranges::none_of(servers, is_unplaced)) return servers;
+    Tracker tracker(namespaces, sample);
+    for (Server& server : servers) {
+        if (!is_unplaced(server)) continue;
+        const std::optional<Tracker::Arrival> there = find(tracker, server);
+        if (!there) continue;
+        std::vector<Endpoint> listening;
+        for (const Socket& socket : listeners)
+            if (socket.netns == there->netns && socket.tuple.local.port == there->end.port)
+                listening.push_back(socket.tuple.local);
+        std::swap(server.listening, listening);
+        if (listens_on(server, there->end))
+            server.netns = there->netns;
+        else
+            server.listening.clear();
+    }
+    return servers;
+}
+
 }  // namespace
 
-void read_translations(Session& session) {
-    Sample& sample = session.sample();
-    for (const netlink::Netns& place : session.namespaces()) {
-        const auto network = std::ranges::find(sample.namespaces, place.id(), &Namespace::id);
-        if (network == sample.namespaces.end() || network->translation == Translation::none ||
-            network->translation == Translation::unknown)  // which is a gap already
+Translations read_translations(const Namespaces& namespaces, std::vector<Namespace> networks) {
+    Translations read;
+    for (Namespace& network : networks) {
+        const netlink::Netns* netns = namespaces.find(network.id);
+        if (netns == nullptr || network.translation == Translation::none ||
+            network.translation == Translation::unknown)  // which is a gap already
             continue;
         bool zones = false;
-        const auto error = netlink::read_tracked_connections(place, [&](const auto& tracked) {
+        const auto error = netlink::read_tracked_connections(*netns, [&](const auto& tracked) {
             zones |= tracked.zoned;
-            if (tracked.translated() && !tracked.zoned) sample.tracked.push_back(tracked);
+            if (tracked.translated() && !tracked.zoned) read.tracked.push_back(tracked);
         });
         if (error)
-            sample.gaps.push_back({"conntrack", place.label(), errno_name(error->code),
-                                   "which connections are translated here stays unknown: nothing "
-                                   "is concluded from the absence of a peer beyond"});
-        if (!zones || network->translation != Translation::tracked) continue;
-        network->translation = Translation::possible;
-        network->translation_reason += ", and connection tracking has zones";
+            read.gaps.push_back({"conntrack", netns->label(), errno_name(error->code),
+                                 "which connections are translated here stays unknown: nothing "
+                                 "is concluded from the absence of a peer beyond"});
+        if (!zones || network.translation != Translation::tracked) continue;
+        network.translation = Translation::possible;
+        network.translation_reason += ", and connection tracking has zones";
     }
+    read.networks = std::move(networks);
+    return read;
 }
 
 std::optional<Tracker::Arrival> Tracker::arrival(NetnsId from, const Tuple& packets) {
@@ -62,56 +89,44 @@ std::optional<Tracker::Arrival> Tracker::arrival(NetnsId from, const Tuple& pack
     return Arrival{*path.end, path.packets.remote};
 }
 
-bool Tracker::reaches_known_server(const Socket& client) {
+bool Tracker::reaches_any(const std::vector<Server>& servers, const Socket& client) {
     if (!paths_.translators()) return false;
     const auto there = arrival(client.netns, client.tuple);
-    return there && std::ranges::any_of(session_.sample().servers, [&](const Server& server) {
+    return there && std::ranges::any_of(servers, [&](const Server& server) {
                return server.netns == there->netns && listens_on(server, there->end);
            });
 }
 
-void find_translated_servers(Session& session) {
-    Sample& sample = session.sample();
-    if (std::ranges::none_of(sample.servers, [](const Server& server) {
-            return server.path.empty() && server.listening.empty();
-        }))
-        return;
-    Tracker tracker(session);
-    std::vector<Socket> listeners;
-    for (std::size_t at = 0; at < sample.servers.size(); ++at) {
-        Server& server = sample.servers[at];
-        if (!server.path.empty() || !server.listening.empty()) continue;
-        const auto there = arrival_of(tracker, sample, server);
-        if (!there) continue;
-        if (listeners.empty()) {
-            netlink::SocketQuery query;
-            query.states = state_bit(State::listen);
-            query.with_info = false;
-            listeners = session.dump(query);
-        }
-        Server found = server;
-        for (const Socket& socket : listeners)
-            if (socket.netns == there->netns && socket.tuple.local.port == there->end.port)
-                found.listening.push_back(socket.tuple.local);
-        if (!listens_on(found, there->end)) continue;
-        found.netns = there->netns;
-        server = std::move(found);
-    }
+std::vector<Server> place_by_connections(Namespaces& namespaces, const Sample& sample,
+                                         const std::vector<Socket>& listeners,
+                                         std::vector<Server> servers) {
+    return place(namespaces, sample, listeners, std::move(servers),
+                 [&](Tracker& tracker, const Server& server) {
+                     return by_connections(tracker, sample, server);
+                 });
 }
 
-void add_translated_ports(Session& session, std::vector<std::uint16_t>& ports) {
+std::vector<Server> place_by_own_connection(Namespaces& namespaces, const Sample& sample,
+                                            const std::vector<Socket>& listeners,
+                                            std::vector<Server> servers) {
+    return place(namespaces, sample, listeners, std::move(servers),
+                 [](Tracker& tracker, const Server& server) -> std::optional<Tracker::Arrival> {
+                     const ServerAnswer& answer = server.answer;
+                     if (!answer.own_connection || !server.asked_from) return std::nullopt;
+                     return tracker.arrival(*server.asked_from, *answer.own_connection);
+                 });
+}
+
+std::vector<std::uint16_t> with_translated_ports(const std::vector<TrackedConnection>& tracked,
+                                                 const std::vector<std::uint16_t>& ports) {
     std::set<std::uint16_t> all(ports.begin(), ports.end());
-    std::vector<TrackedConnection>& tracked = session.sample().tracked;
     // Several translators in a row, in whatever order their tables were read.
     for (std::size_t before = 0; before != all.size();) {
         before = all.size();
         for (const TrackedConnection& entry : tracked)
             if (all.contains(entry.reply.local.port)) all.insert(entry.original.remote.port);
     }
-    std::erase_if(tracked, [&](const TrackedConnection& entry) {
-        return !all.contains(entry.reply.local.port);
-    });
-    ports.assign(all.begin(), all.end());
+    return {all.begin(), all.end()};
 }
 
 }  // namespace connleak::collect

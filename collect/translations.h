@@ -4,34 +4,48 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "collect/kernel_witness.h"
-#include "collect/session.h"
+#include "collect/namespaces.h"
 #include "diagnosis/connections/path.h"
 
 namespace connleak::collect {
 
-// Fills sample().tracked from every namespace that may translate; what cannot be read is a gap.
-void read_translations(Session& session);
+struct Translations {
+    std::vector<Namespace> networks;  // as they were, with what their tables add to `translation`
+    // Entries that rewrite addresses, of every namespace that may translate.
+    std::vector<TrackedConnection> tracked;
+    std::vector<Gap> gaps;
+};
+Translations read_translations(const Namespaces& namespaces, std::vector<Namespace> networks);
+
+// What follows asks the kernel about single connections; `sample` has the networks, the tracked
+// connections and, where they are asked about, the servers.
 
 // A server without a listening socket in sight, whose address is rewritten to that of one, is that
-// one: gives it the namespace and the listening sockets. By the program's own connection where it
-// was asked, else by the connections of others.
-void find_translated_servers(Session& session);
+// one: it gets the namespace and the listening sockets. Told by the connections of others.
+std::vector<Server> place_by_connections(Namespaces& namespaces, const Sample& sample,
+                                         const std::vector<Socket>& listeners,
+                                         std::vector<Server> servers);
+// The same for those that were asked, told by the program's own connection to them.
+std::vector<Server> place_by_own_connection(Namespaces& namespaces, const Sample& sample,
+                                            const std::vector<Socket>& listeners,
+                                            std::vector<Server> servers);
 
-// Adds the ports that translators turn into one of `ports`, and drops the entries of
-// sample().tracked that are about others.
-void add_translated_ports(Session& session, std::vector<std::uint16_t>& ports);
+// `ports`, and those that translators turn into one of them.
+std::vector<std::uint16_t> with_translated_ports(const std::vector<TrackedConnection>& tracked,
+                                                 const std::vector<std::uint16_t>& ports);
 
 // Follows single connections through translators while the run still reads.
 class Tracker {
   public:
-    explicit Tracker(Session& session)
-        : session_(session), witness_(session), paths_(session.sample(), witness_) {}
+    Tracker(Namespaces& namespaces, const Sample& sample)
+        : witness_(namespaces, sample.namespaces, {}), paths_(sample, witness_) {}
 
-    // Whether the client's socket is connected, through translators, to one of sample().servers.
-    bool reaches_known_server(const Socket& client);
+    // Whether the client's socket is connected, through translators, to one of `servers`.
+    bool reaches_any(const std::vector<Server>& servers, const Socket& client);
     // Where the packets end; std::nullopt: not proven.
     struct Arrival {
         NetnsId netns = 0;
@@ -41,7 +55,6 @@ class Tracker {
     std::optional<Arrival> arrival(NetnsId from, const Tuple& packets);
 
   private:
-    Session& session_;
     KernelWitness witness_;
     PathFinder paths_;
 };

@@ -16,10 +16,6 @@ namespace {
 
 constexpr std::uint8_t both_ways = 3;  // RCV_SHUTDOWN | SEND_SHUTDOWN
 
-void add_once(std::vector<Gap>& gaps, Gap gap) {
-    if (std::ranges::find(gaps, gap) == gaps.end()) gaps.push_back(std::move(gap));
-}
-
 // It may have been a client of one of the servers; the kernel tells no one whose.
 bool left_behind(const UnixSocket& socket) {
     return socket.socket.state == State::established && socket.type != UnixType::datagram &&
@@ -28,8 +24,8 @@ bool left_behind(const UnixSocket& socket) {
 
 class Choice {
   public:
-    Choice(const Sample& sample, const std::vector<UnixSocket>& all) : all_(all) {
-        for (const Server& server : sample.servers) {
+    Choice(const std::vector<Server>& servers, const std::vector<UnixSocket>& all) : all_(all) {
+        for (const Server& server : servers) {
             for (const UnixListener& listener : server.unix_listening) {
                 names_.insert(listener.name);
                 listeners_.insert(listener.inode);
@@ -74,49 +70,50 @@ class Choice {
 
 }  // namespace
 
-UnixTables dump_unix_sockets(Session& session) {
+UnixTables dump_unix_sockets(Namespaces& namespaces) {
     UnixTables tables;
-    for (const netlink::Netns& place : session.namespaces()) {
-        netlink::UnixDump dump = netlink::dump_unix_sockets(place);
-        session.sockets_read += dump.sockets.size();
-        if (dump.error) {
-            tables.complete = false;
-            add_once(session.sample().gaps,
-                     {"netlink", place.label(), errno_name(dump.error->code),
-                      "some Unix sockets of this network namespace may be missing"});
-        }
+    for (const netlink::Netns& netns : namespaces.all()) {
+        netlink::UnixDump dump = netlink::dump_unix_sockets(netns);
+        namespaces.count_read(dump.sockets.size());
+        if (dump.error)
+            tables.gaps.push_back({"netlink", netns.label(), errno_name(dump.error->code),
+                                   "some Unix sockets of this network namespace may be missing"});
         tables.queues_complete &= !dump.pending_error;
         std::ranges::move(dump.sockets, std::back_inserter(tables.sockets));
     }
     return tables;
 }
 
-void read_unix_sockets(Session& session, std::unordered_set<std::uint32_t>& wanted) {
-    Sample& sample = session.sample();
-    if (std::ranges::all_of(sample.servers,
+Read<std::vector<UnixSocket>> read_unix_sockets(Namespaces& namespaces,
+                                                const std::vector<Server>& servers) {
+    Read<std::vector<UnixSocket>> read;
+    if (std::ranges::all_of(servers,
                             [](const Server& each) { return each.unix_listening.empty(); }))
-        return;
-    const UnixTables tables = dump_unix_sockets(session);
-    const Choice choice(sample, tables.sockets);
+        return read;
+    UnixTables tables = dump_unix_sockets(namespaces);
+    read.gaps = std::move(tables.gaps);
+    const Choice choice(servers, tables.sockets);
     if (!tables.queues_complete && choice.queue_unknown())
-        add_once(sample.gaps, {"netlink", "Unix sockets", "EMSGSIZE",
-                               "more connections wait for a server to accept them than the kernel "
-                               "tells"});
-    sample.unix_side.sockets = choice.take();
-    for (const UnixSocket& socket : sample.unix_side.sockets) wanted.insert(socket.socket.inode);
+        read.gaps.push_back({"netlink", "Unix sockets", "EMSGSIZE",
+                             "more connections wait for a server to accept them than the kernel "
+                             "tells"});
+    read.value = choice.take();
+    return read;
 }
 
-void find_left_ends(Session& session) {
-    Sample& sample = session.sample();
-    UnixSide& side = sample.unix_side;
-    if (side.sockets.empty()) return;
-    const Choice choice(sample, side.sockets);
+Read<UnixSide> find_left_ends(UnixSide side, const std::vector<Server>& servers,
+                              const Processes& processes) {
+    Read<UnixSide> read;
+    read.value = std::move(side);
+    UnixSide& left = read.value;
+    if (left.sockets.empty()) return read;
+    const Choice choice(servers, left.sockets);
     std::uint64_t unknown = 0;
     int error = 0;
-    std::erase_if(side.sockets, [&](const UnixSocket& socket) {
+    std::erase_if(left.sockets, [&](const UnixSocket& socket) {
         if (!left_behind(socket) || choice.has_name(socket.name)) return false;
-        const auto owners = sample.processes.owners.find(socket.socket.inode);
-        if (owners == sample.processes.owners.end()) return true;
+        const auto owners = processes.owners.find(socket.socket.inode);
+        if (owners == processes.owners.end()) return true;
         int failure = 0;
         for (const Owner& owner : owners->second) {
             auto remote = probes::unix_remote(owner, socket.socket.cookie);
@@ -125,7 +122,7 @@ void find_left_ends(Session& session) {
                 continue;
             }
             if (!choice.has_name(remote->name)) return true;
-            side.remotes.emplace(socket.socket.inode, std::move(*remote));
+            left.remotes.emplace(socket.socket.inode, std::move(*remote));
             return false;
         }
         if (failure == EPERM || failure == EACCES || failure == ENOSYS) {
@@ -135,9 +132,10 @@ void find_left_ends(Session& session) {
         return true;
     });
     if (unknown > 0)
-        sample.gaps.push_back(
+        read.gaps.push_back(
             {"proc", phrase::count(unknown, "Unix socket"), errno_name(error),
              "the other end has closed; whether that was a server's here is not known"});
+    return read;
 }
 
 std::vector<UnixWay> unix_ways_to(const Server& server) {

@@ -10,7 +10,7 @@
 #include <unordered_set>
 #include <vector>
 
-#include "collect/session.h"
+#include "collect/namespaces.h"
 #include "diagnosis/model/records.h"
 #include "system/descriptor.h"
 
@@ -18,19 +18,21 @@ namespace connleak::collect {
 
 struct UnixTables {
     std::vector<UnixSocket> sockets;
-    bool complete = true;
+    std::vector<Gap> gaps;        // of the namespaces that could not be read whole
     bool queues_complete = true;  // who waits for a listener to accept is known of each
 };
-// Of all namespaces; what could not be read becomes a gap once.
-UnixTables dump_unix_sockets(Session& session);
+// Of all namespaces.
+UnixTables dump_unix_sockets(Namespaces& namespaces);
 
-// Fills sample().unix_side and adds the inodes whose owners are to be looked for. Nothing when no
+// The sockets of `servers`, those of their peers, and those whose peer is gone. Nothing when no
 // server listens on a Unix socket.
-void read_unix_sockets(Session& session, std::unordered_set<std::uint32_t>& wanted);
+Read<std::vector<UnixSocket>> read_unix_sockets(Namespaces& namespaces,
+                                                const std::vector<Server>& servers);
 
-// Once the owners are known: of ends whose other end is gone those that were connected to one of
-// the servers stay.
-void find_left_ends(Session& session);
+// Once the owners are known: of the sockets in `side` whose peer is gone those that were connected
+// to one of the servers stay.
+Read<UnixSide> find_left_ends(UnixSide side, const std::vector<Server>& servers,
+                              const Processes& processes);
 
 // Where to connect to a server by one of its Unix sockets.
 struct UnixWay {

@@ -14,12 +14,12 @@ namespace connleak {
 
 namespace {
 
-// Redis's list tells it; else the connection is at least as old as either socket, and as MySQL's
+// The server's list tells it; else the connection is at least as old as either socket, and as the
 // list lets conclude.
-std::optional<std::int64_t> age_s(const Sample& sample, const Connection& connection) {
+std::optional<std::int64_t> age_s(const Connection& connection) {
     std::optional<std::int64_t> oldest_ms;
     if (connection.row != nullptr && connection.row->age_s) {
-        if (!is_mysql(sample.servers[connection.server].kind)) return connection.row->age_s;
+        if (!connection.row->age_is_least) return connection.row->age_s;
         oldest_ms = *connection.row->age_s * 1000;
     }
     for (const Socket* socket : {connection.server_socket, connection.client_socket}) {
@@ -45,12 +45,12 @@ Report diagnose(const Sample& sample, const Policy& policy, Witness& witness,
         Connection& connection = draft.connection;
         const Server& server = sample.servers[connection.server];
         judge(connection, draft.facts, policy, server.answer.tcp_keepalive_s);
-        connection.age_s = age_s(sample, connection);
+        connection.age_s = age_s(connection);
         connection.purpose = purpose_of(sample, connection);
         report.connections.push_back(std::move(connection));
     }
     for (Connection& connection : join_unix(sample, policy, witness, own_pid, report.found_later)) {
-        connection.age_s = age_s(sample, connection);
+        connection.age_s = age_s(connection);
         report.connections.push_back(std::move(connection));
     }
     conclude(sample, policy, report);

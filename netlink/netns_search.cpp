@@ -98,11 +98,11 @@ class Search {
         if (own) {
             known_.insert(own->id);
             if (const auto number = proc_number("thread-self")) known_numbers_.insert(*number);
-            result_.found.emplace_back(std::move(own->descriptor), own->id, "", true);
+            result_.found.emplace_back(std::move(own->descriptor), own->id);
         } else {
             result_.gaps.push_back({"netns", own_file, errno_name(own.error()),
                                     "which network namespace this is stays unknown"});
-            result_.found.emplace_back(Descriptor(), 0, "", true);
+            result_.found.emplace_back(Descriptor(), 0);
         }
     }
 
@@ -112,7 +112,7 @@ class Search {
             const std::string path = fmt::format("{}/{}", folder, name);
             auto opened = open_netns(path);
             if (opened)
-                add(std::move(*opened), prefix + name);
+                add(std::move(*opened), prefix + name, path);
             else if (opened.error() == EACCES || opened.error() == EPERM)
                 result_.gaps.push_back(
                     {"netns", path, errno_name(opened.error()), std::string(unseen)});
@@ -127,13 +127,19 @@ class Search {
             const auto id = netns_of_process(pid);
             if (!id) {
                 note_forbidden(pid, id.error());
-            } else if (!known_.contains(*id)) {
-                auto opened = open_netns("/proc/" + pid + "/ns/net");
-                if (opened)
-                    add(std::move(*opened), "");
-                else
-                    note_forbidden(pid, opened.error());
+                continue;
             }
+            const std::string path = "/proc/" + pid + "/ns/net";
+            if (known_.contains(*id)) {
+                const auto found = std::ranges::find(result_.found, *id, &Netns::id);
+                if (found != result_.found.end()) found->add_path(path);
+                continue;
+            }
+            auto opened = open_netns(path);
+            if (opened)
+                add(std::move(*opened), "", path);
+            else
+                note_forbidden(pid, opened.error());
         }
         std::size_t hidden = 0;
         for (const auto& [pid, failure] : forbidden_) {
@@ -156,10 +162,10 @@ class Search {
                  "are missing"});
     }
 
-    void add(Opened opened, const std::string& name) {
+    void add(Opened opened, const std::string& name, const std::string& path) {
         if (!known_.insert(opened.id).second) return;
-        Netns netns(std::move(opened.descriptor), opened.id, name, false);
-        const int failure = netns.run([&] {
+        Netns netns(std::move(opened.descriptor), opened.id, name, {path});
+        const int failure = netns.identify([&] {
             if (const auto number = proc_number("thread-self")) known_numbers_.insert(*number);
         });
         if (failure != 0)
@@ -218,8 +224,8 @@ NetnsSearch find_netns(const std::string& which) {
         }
         if (opened->id == own.found.front().id()) return own;
         const bool named = !path.starts_with("/proc/");
-        Netns netns(std::move(opened->descriptor), opened->id, named ? which : "", false);
-        failure = netns.run([] {});
+        Netns netns(std::move(opened->descriptor), opened->id, named ? which : "", {path});
+        failure = netns.identify([] {});
         if (failure != 0) break;
         result.found.push_back(std::move(netns));
         return result;

@@ -72,11 +72,23 @@ std::optional<Tuple> tuple_of(int descriptor) {
 std::unique_ptr<Conversation> make_conversation(ServerKind kind, std::string scope,
                                                 Credentials credentials, Limits limits,
                                                 TlsUse tls) {
-    if (is_mysql(kind))
-        return std::make_unique<MysqlConversation>(std::move(scope), std::move(credentials),
-                                                   limits);
-    return std::make_unique<RedisConversation>(std::move(scope), std::move(credentials), limits,
-                                               std::move(tls));
+    // The one place that knows the rooms of all protocols; a kind without a line here does not
+    // compile.
+    switch (kind) {
+        case ServerKind::redis:
+        case ServerKind::valkey:
+        case ServerKind::keydb:
+        case ServerKind::dragonfly:
+            return std::make_unique<RedisConversation>(std::move(scope), std::move(credentials),
+                                                       limits, std::move(tls));
+        case ServerKind::mysql:
+        case ServerKind::mariadb:
+            return std::make_unique<MysqlConversation>(std::move(scope), std::move(credentials),
+                                                       limits);
+        case ServerKind::tcp:
+            break;
+    }
+    return nullptr;
 }
 
 }  // namespace connleak::probes

@@ -1,5 +1,6 @@
 #include "cli/act/render.h"
 #include "cli/report/json_items.h"
+#include "diagnosis/model/server_family.h"
 
 namespace connleak::render {
 
@@ -60,7 +61,7 @@ void protect_json(const RunFacts& head, const Sample& sample, const Acts& acts, 
     });
     document.list("settings", acts.settings, [&](const ServerSetting& value) {
         return Json{{"server", server_key(sample.servers[value.server])},
-                    {"name", "tcp-keepalive"},
+                    {"name", family_of(sample.servers[value.server].kind).settings.keepalive},
                     {"value_s", value.value_s},
                     {"planned", value.planned},
                     {"outcome", outcome(value.outcome)},

@@ -1,18 +1,81 @@
 // connleak reap: removes ghosts, each after another look.
 #include "actions/reap.h"
-#include "cli/act/reap_options.h"
+#include "cli/act/options.h"
 #include "cli/act/render.h"
+#include "cli/options/common.h"
+#include "cli/options/parser.h"
 #include "cli/output.h"
 #include "cli/report/progress.h"
 #include "cli/status.h"
 #include "cli/verbs.h"
 #include "collect/run.h"
 #include "collect/stop_signals.h"
+#include "diagnosis/model/server_family.h"
 
 namespace connleak::cli {
 
-int reap(const Words& words) {
-    const auto options = parse_reap_options(words);
+namespace {
+
+constexpr std::string_view examples = R"(
+Only what `connleak scan` (with --verify: `connleak verify`) calls a ghost is removed. Each is looked at again right
+before: one that has changed since is left alone.
+
+Examples:
+  connleak reap :6379                    the plan; nothing is changed
+  connleak reap :6379 --yes              removes the ghosts
+  connleak reap :6379 --verify --yes     proves who is dead among those out of sight, too
+  connleak reap :6379 --max 100 --yes    the hundred that have been silent for longest
+
+Exit status: 0 done, or nothing to do; 1 some could not be removed, 2 bad usage, 3 nothing could be done.)";
+
+}  // namespace
+
+Command reap_command() {
+    return {
+        .verb = "reap",
+        .usage = "connleak reap",
+        .intro = "Removes ghosts: connections that the server holds and the client's host has not.",
+        .footer = std::string(examples),
+        .options = joined(
+            {report_options(),
+             {{.names = "--yes", .value_name = "", .help = "Do it; without this the plan is shown"},
+              {.names = "--method",
+               .value_name = "METHOD",
+               .help = "{words}: kill by CLIENT KILL ID, destroy in the server's kernel, which "
+                       "needs no login ({default})",
+               .kind = Kind::choice,
+               .default_value = "auto",
+               .words = words_of({"auto", "kill", "destroy"})},
+              {.names = "--max",
+               .value_name = "N",
+               .help = "No more than N, the longest silent first",
+               .kind = Kind::number,
+               .least = 1,
+               .most = 1'000'000'000},
+              {.names = "--verify",
+               .value_name = "",
+               .help = "Prove first, as connleak verify does, what no table shows"}},
+             proof_options("--verify"),
+             output_options(words_of({"table", "json"}))})};
+}
+
+std::expected<ReapOptions, Stop> parse_reap_options(const Arguments& arguments) {
+    const auto given = parse(reap_command(), arguments);
+    if (!given) return std::unexpected(given.error());
+    ReapOptions options;
+    take_output(*given, options);
+    if (auto stop = take_report(*given, options)) return std::unexpected(*stop);
+    options.proof = proof_of(*given);
+    options.yes = given->has("--yes");
+    options.verify = given->has("--verify");
+    if (given->text("--method") == "kill") options.method = MethodChoice::kill;
+    if (given->text("--method") == "destroy") options.method = MethodChoice::destroy;
+    if (given->has("--max")) options.most = static_cast<std::uint64_t>(given->number("--max"));
+    return options;
+}
+
+int reap(const Arguments& arguments) {
+    const auto options = parse_reap_options(arguments);
     if (!options) return stop(options.error());
     // Before anything is closed: whoever does it must be able to tell of it.
     auto output = Output::open(options->output);
@@ -30,7 +93,7 @@ int reap(const Words& words) {
     acts.interrupted = proof.interrupted;
     if (options->yes && !proof.interrupted) {
         const collect::StopSignals signals;
-        actions::Reaper((*run)->session(), options->method, seen_at).run(plan);
+        actions::Reaper(**run, options->method, seen_at).run(plan);
         acts.interrupted = collect::StopSignals::asked();
     }
     if (options->format == Format::json)
@@ -42,8 +105,7 @@ int reap(const Words& words) {
     if (const auto written = output->finish(); !written)
         return fail(nothing_reported, written.error());
     if (sample.servers.empty())
-        return fail(nothing_reported,
-                    "no Redis-compatible server and no MySQL in sight; name one as a TARGET");
+        return fail(nothing_reported, no_server_text() + " in sight; name one as a TARGET");
     return status_of(plan, acts.interrupted);
 }
 

@@ -27,7 +27,7 @@ struct Acts {
 std::string reap_table(const Sample& sample, const Acts& acts, bool color);
 std::string protect_table(const Sample& sample, const Acts& acts, bool color);
 
-// schema_version 1, man/connleak-actions.schema.json.
+// As man/connleak-actions.schema.json describes.
 void reap_json(const RunFacts& head, const Sample& sample, const Acts& acts, const Sink& sink);
 void protect_json(const RunFacts& head, const Sample& sample, const Acts& acts, const Sink& sink);
 

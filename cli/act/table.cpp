@@ -154,25 +154,30 @@ std::string settings_text(const Sample& sample, const Acts& acts, std::size_t in
     std::string text;
     for (const ServerSetting& each : acts.settings) {
         if (each.server != index) continue;
-        const Commands commands(sample, sample.servers[index]);
-        const std::string rewrite = commands.client("CONFIG REWRITE");
+        const Server& server = sample.servers[index];
+        const Commands commands(sample, server);
+        const ServerFamily& family = family_of(server.kind);
+        const std::string_view name = family.settings.keepalive;
         const auto say = [&](const std::string& sentence, const std::string& command) {
             text += '\n' + wrap(sentence, columns, 0) + '\n';
             if (!command.empty()) text += "  " + printable(command) + '\n';
         };
-        if (each.outcome == Outcome::done)
-            say(fmt::format("tcp-keepalive is {} s now, for new connections. To keep it over a "
-                            "restart:",
-                            each.value_s),
-                rewrite);
+        const std::string now =
+            fmt::format("{} is {} s now, for new connections.", name, each.value_s);
+        const std::string persist(family.settings.persist);
+        if (each.outcome == Outcome::done && persist.empty())
+            say(now, "");
+        else if (each.outcome == Outcome::done)
+            say(now + " To keep it over a restart:", commands.client(persist));
         else if (each.outcome == Outcome::failed)
-            say("tcp-keepalive could not be set: " + printable(each.reason), "");
+            say(fmt::format("{} could not be set: {}", name, printable(each.reason)), "");
         else if (each.planned)
-            say(fmt::format("New connections: CONFIG SET tcp-keepalive {}.", each.value_s), "");
+            say(fmt::format("New connections: {}.", family.set(name, each.value_s)), "");
         else
-            say("The server's tcp-keepalive is 0: new connections get no keepalive. With --server "
-                "it is set, too; or by:",
-                commands.client(fmt::format("CONFIG SET tcp-keepalive {}", each.value_s)));
+            say(fmt::format("The server's {} is 0: new connections get no keepalive. With --server "
+                            "it is set, too; or by:",
+                            name),
+                commands.set(name, each.value_s));
     }
     return text;
 }

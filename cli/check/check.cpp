@@ -176,9 +176,9 @@ int check_with(const CheckOptions& options) {
 
 }  // namespace
 
-int check(const Words& words) {
+int check(const Arguments& arguments) {
     try {
-        const auto options = parse_check_options(words);
+        const auto options = parse_check_options(arguments);
         if (!options) {
             if (options.error().status != 0) return unknown(options.error().text);
             // The help: by the conventions it is no OK.

@@ -16,7 +16,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::string_view kind = "connleak-check-state";
-constexpr int schema_version = 1;
+constexpr int schema_version = 2;
 constexpr std::size_t longest_name = 1024;
 // The year 5138; beyond it sums of instants could overflow.
 constexpr std::int64_t latest_s = 100'000'000'000;
@@ -55,7 +55,9 @@ std::string name(const Json& value) {
 History decode(const Json& document) {
     if (!document.is_object() || !document.contains("kind") || document.at("kind") != kind)
         throw Wrong{"it is no state of connleak check"};
-    if (member(document, "schema_version") != schema_version)
+    // Version 1 has the same members.
+    const Json& version = member(document, "schema_version");
+    if (version != schema_version && version != 1)
         throw Wrong{"it is of another version of connleak"};
     History history;
     for (const Json& run : list(document, "runs", most_runs)) {

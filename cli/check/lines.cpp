@@ -12,6 +12,7 @@
 #include "diagnosis/findings/findings.h"
 #include "diagnosis/model/phrase.h"
 #include "diagnosis/model/printable.h"
+#include "diagnosis/model/server_family.h"
 
 namespace connleak::render {
 
@@ -157,7 +158,7 @@ class Text {
 
     [[nodiscard]] std::string all_well() const {
         if (check_.sample.servers.empty())
-            return "no Redis and no MySQL here, and no connection to one";
+            return no_server_text(&ServerFamily::title) + " here, and no connection to one";
         std::string text = count(check_.sample.servers.size(), "server") + ", " +
                            count(check_.report.connections.size(), "connection");
         if (const auto used = check_.measures[Metric::clients_used_percent].value)

@@ -7,7 +7,8 @@
 #include <string_view>
 #include <utility>
 
-#include "cli/options/report.h"
+#include "cli/options/common.h"
+#include "cli/options/parser.h"
 #include "cli/options/target.h"
 #include "diagnosis/model/printable.h"
 
@@ -88,65 +89,91 @@ Stop wrong(std::string text) {
 
 }  // namespace
 
-std::expected<CheckOptions, Stop> parse_check_options(const std::vector<std::string>& words) {
+Command check_command() {
+    std::vector<Word> metrics;
+    for (std::size_t at = 0; at < metric_count; ++at)
+        metrics.push_back({std::string(word(static_cast<Metric>(at)))});
+    const auto rule = [&](std::string names, std::string help) -> Option {
+        return {.names = std::move(names),
+                .value_name = "METRIC=RANGE",
+                .help = std::move(help),
+                .kind = Kind::rule,
+                .repeatable = true,
+                .words = metrics};
+    };
+    return {
+        .verb = "check",
+        .usage = "connleak check",
+        .intro = "Health check for cron and monitoring, after the Monitoring Plugins' conventions.",
+        .footer = fmt::format(fmt::runtime(more_help), metric_names(), default_lines()),
+        .options = joined(
+            {report_options(),
+             {rule("-w,--warning", "WARNING when outside (repeatable)"),
+              rule("-c,--critical", "CRITICAL when outside (repeatable)"),
+              {.names = "-H,--hostname",
+               .value_name = "HOST",
+               .help = "The server's host",
+               .kind = Kind::text},
+              {.names = "-p",
+               .value_name = "PORT",
+               .help = "Its port ({default}); alone: that port of this host",
+               .kind = Kind::number,
+               .default_value = std::to_string(collect::redis_port),
+               .least = 1,
+               .most = 65535},
+              {.names = "-t,--timeout",
+               .value_name = "TIME",
+               .help = "For the whole run ({default})",
+               .kind = Kind::duration,
+               .default_value = "10s",
+               .least = 1,
+               .most = 3600,
+               .range = "1s to 1h"},
+              {.names = "-v,--verbose",
+               .value_name = "",
+               .help = "Each metric as well; twice: the whole report"},
+              {.names = "-q,--quiet", .value_name = "", .help = "Print nothing when all is OK"},
+              {.names = "--strict",
+               .value_name = "",
+               .help = "UNKNOWN when a judged metric was not seen whole"},
+              {.names = "--state",
+               .value_name = "FILE",
+               .help = "Remember counts in FILE, for group_growth",
+               .kind = Kind::file},
+              netns_option(),
+              {.names = "-V,--version", .value_name = "", .help = "Print the version"}}})};
+}
+
+std::expected<CheckOptions, Stop> parse_check_options(const Arguments& arguments) {
+    const auto given = parse(check_command(), arguments);
+    if (!given) return std::unexpected(given.error());
     CheckOptions options;
-    CLI::App app{"Health check for cron and monitoring, after the Monitoring Plugins' conventions.",
-                 "connleak check"};
-    app.footer(fmt::format(fmt::runtime(more_help), metric_names(), default_lines()));
-    app.formatter(help_formatter());
-    app.set_help_flag("-h,--help", "Print this help");
-
-    const ReportOptions report(app);
-    std::vector<std::string> warnings;
-    std::vector<std::string> criticals;
-    std::string host;
-    std::uint16_t port = 0;
-    std::string timeout = "10s";
-    app.add_option("-w,--warning", warnings, "WARNING when outside (repeatable)")
-        ->type_name("METRIC=RANGE")
-        ->allow_extra_args(false);
-    app.add_option("-c,--critical", criticals, "CRITICAL when outside (repeatable)")
-        ->type_name("METRIC=RANGE")
-        ->allow_extra_args(false);
-    auto* host_option =
-        app.add_option("-H,--hostname", host, "The server's host")->type_name("HOST");
-    auto* port_option = app.add_option("-p", port, "Its port (6379); alone: that port of this host")
-                            ->type_name("PORT")
-                            ->check(CLI::Range(1, 65535));
-    app.add_option("-t,--timeout", timeout, "For the whole run (10s)")
-        ->type_name("TIME")
-        ->check(duration_check());
-    app.add_flag("-v,--verbose", options.verbosity, "Each metric as well; twice: the whole report");
-    app.add_flag("-q,--quiet", options.quiet, "Print nothing when all is OK");
-    app.add_flag("--strict", options.rules.strict,
-                 "UNKNOWN when a judged metric was not seen whole");
-    auto* state =
-        app.add_option("--state", options.state, "Remember counts in FILE, for group_growth")
-            ->type_name("FILE");
-    app.add_option("--netns", options.netns, "Network namespaces: all, self, a NAME or a PID")
-        ->type_name("WHICH");
-    app.add_flag("-V,--version", options.version, "Print the version");
-    if (auto stop = parse_words(app, words, "connleak check --help")) return std::unexpected(*stop);
+    options.version = given->has("--version");
     if (options.version) return options;
-    if (auto stop = report.fill(options)) return std::unexpected(*stop);
+    if (auto stop = take_report(*given, options)) return std::unexpected(*stop);
+    options.netns = given->text("--netns");
+    options.state = given->text("--state");
+    options.verbosity = given->count("--verbose");
+    options.quiet = given->has("--quiet");
+    options.rules.strict = given->has("--strict");
+    options.timeout = std::chrono::seconds(given->seconds("--timeout"));
 
-    if (!state->empty() && options.state.empty())
+    if (given->has("--state") && options.state.empty())
         return std::unexpected(wrong("--state: the file's name is missing"));
-    const std::int64_t timeout_s = *parse_duration(timeout);
-    if (timeout_s == 0 || timeout_s > 3600)
-        return std::unexpected(wrong("--timeout: write a time from 1s to 1h"));
-    options.timeout = std::chrono::seconds(timeout_s);
     // Asking one server takes at most four times it; what is left of the run is for everything
     // else.
     options.connect_timeout = std::min<std::chrono::milliseconds>(
         options.connect_timeout, std::chrono::milliseconds(options.timeout) / 5);
 
-    if (!host_option->empty() || !port_option->empty()) {
-        if (!host_option->empty() && host.empty())
+    const std::string host = given->text("--hostname");
+    if (given->has("--hostname") || given->has("-p")) {
+        if (given->has("--hostname") && host.empty())
             return std::unexpected(wrong("-H: the host is missing"));
-        std::vector<std::uint16_t> ports = std::exchange(options.ports, {});
-        if (!port_option->empty()) ports.insert(ports.begin(), port);
-        if (ports.empty()) ports.push_back(6379);
+        // --port beside -H means that host's.
+        std::vector<std::uint16_t> ports = given->ports("-p");
+        if (!given->has("-p") && !options.ports.empty()) ports.clear();
+        ports.insert(ports.end(), options.ports.begin(), options.ports.end());
+        options.ports.clear();
         for (const std::uint16_t each : ports) {
             auto target = parse_target(target_of(host, each));
             if (!target) return std::unexpected(wrong("-H: " + target.error()));
@@ -155,6 +182,8 @@ std::expected<CheckOptions, Stop> parse_check_options(const std::vector<std::str
         }
     }
 
+    const std::vector<std::string>& warnings = given->texts("--warning");
+    const std::vector<std::string>& criticals = given->texts("--critical");
     options.rules.named = !warnings.empty() || !criticals.empty();
     if (!options.rules.named) {
         options.rules.of = default_rules().of;

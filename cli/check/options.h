@@ -1,12 +1,12 @@
-// The words of `connleak check`.
+// The command line of `connleak check`.
 #pragma once
 
 #include <chrono>
 #include <expected>
 #include <string>
-#include <vector>
 
 #include "cli/options/options.h"
+#include "cli/verbs.h"
 #include "diagnosis/health/health.h"
 
 namespace connleak::cli {
@@ -20,7 +20,7 @@ struct CheckOptions : Options {
     std::string state;  // "" for none
 };
 
-// `words` without the program's name and the verb. A Stop has the statuses of the other verbs.
-std::expected<CheckOptions, Stop> parse_check_options(const std::vector<std::string>& words);
+// A Stop has the statuses of the other verbs.
+std::expected<CheckOptions, Stop> parse_check_options(const Arguments& arguments);
 
 }  // namespace connleak::cli

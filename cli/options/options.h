@@ -20,6 +20,8 @@ struct Options : collect::Request {
     When color = When::automatic;
 };
 
+inline constexpr int usage_error = 2;
+
 // What to do instead of running a verb: text for stdout (help, version) or one line for stderr.
 struct Stop {
     int status = 0;

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "diagnosis/model/printable.h"
+#include "diagnosis/model/server_family.h"
 
 namespace connleak::cli {
 
@@ -62,6 +63,31 @@ bool holds_password(std::string_view user) {
            user.find("%3a") != std::string_view::npos;
 }
 
+// What a TARGET can look like, of all families that are asked and of those that are not.
+std::string forms() {
+    std::string asked, others;
+    for (const ServerFamily& family : server_families())
+        (can_be_asked(family.kinds.front().kind) ? asked : others) += fmt::format(
+            "{}{}", can_be_asked(family.kinds.front().kind) ? ", " : " or ", family.url_form);
+    return fmt::format("write host:port, :port{}, unix:/path{}", asked, others);
+}
+
+std::string login_forms() {
+    std::string text;
+    for (const ServerFamily& family : server_families())
+        if (!family.login_form.empty())
+            text += fmt::format("{}{}", text.empty() ? "" : ", ", family.login_form);
+    return text;
+}
+
+// Where a password is expected that goes with this text, which need not be a whole URL.
+std::string_view password_place(std::string_view text) {
+    for (const ServerFamily& family : server_families())
+        if (!family.password_place.empty() && text.starts_with(fmt::format("{}:", family.scheme)))
+            return family.password_place;
+    return server_families().front().password_place;
+}
+
 }  // namespace
 
 std::expected<collect::Target, std::string> parse_target(std::string_view text) {
@@ -71,9 +97,6 @@ std::expected<collect::Target, std::string> parse_target(std::string_view text) 
     const auto wrong = [&](std::string_view why) {
         return std::unexpected(fmt::format("TARGET '{}': {}", printable(text), why));
     };
-    constexpr std::string_view forms =
-        "write host:port, :port, redis[s]://[user@]host:port, mysql://[user@]host[:port], "
-        "unix:/path or tcp://host:port";
 
     if (take(rest, "unix:")) {
         if (rest.starts_with('@')) {
@@ -96,49 +119,48 @@ std::expected<collect::Target, std::string> parse_target(std::string_view text) 
         return std::unexpected(
             fmt::format("TARGET: a password on the command line is visible to everybody; give it "
                         "in {}, by --pass-file FILE or --askpass",
-                        text.starts_with("mysql:") ? "~/.my.cnf" : "REDISCLI_AUTH"));
-    target.tls = take(rest, "rediss://");
-    if (!target.tls && take(rest, "mysql://")) target.protocol = collect::Protocol::mysql;
-    const bool url =
-        target.tls || target.protocol == collect::Protocol::mysql || take(rest, "redis://");
-    if (!url && take(rest, "tcp://")) target.protocol = collect::Protocol::tcp;
-    const bool scheme = rest.size() != text.size();
+                        password_place(text)));
+    const auto scheme = find_scheme(text);
     if (!scheme && text.find("://") != std::string_view::npos)
-        return wrong(fmt::format("unknown scheme; {}", forms));
+        return wrong(fmt::format("unknown scheme; {}", forms()));
+    if (scheme) {
+        target.kind = scheme->family->kinds.front().kind;
+        target.tls = scheme->tls;
+        rest.remove_prefix(scheme->size);
+    }
+    const ServerFamily& family = family_of(target.kind);
+    const bool url = scheme && can_be_asked(target.kind);
 
     if (const std::size_t at = rest.rfind('@'); at != std::string_view::npos) {
         const std::string_view user = rest.substr(0, at);
-        if (!url)
-            return wrong("a user goes with redis://user@host:port, mysql://user@host or --user");
+        if (!url) return wrong(fmt::format("a user goes with {} or --user", login_forms()));
         target.user = user;
         rest.remove_prefix(at + 1);
     }
     if (url) {
         if (const std::size_t slash = rest.find('/'); slash != std::string_view::npos) {
             const std::string_view database = rest.substr(slash + 1);
-            if (target.protocol != collect::Protocol::mysql &&
+            if (family.numbered_databases &&
                 database.find_first_not_of("0123456789") != std::string_view::npos)
                 return wrong("after the port comes nothing, or a database's number");
             rest = rest.substr(0, slash);
         }
     }
     const Place place = split(rest);
-    const std::uint16_t usual =
-        target.protocol == collect::Protocol::mysql ? collect::mysql_port : collect::redis_port;
+    const std::uint16_t usual = family.ports.empty() ? usual_ports().front() : family.ports.front();
     if (place.broken)
         return wrong(fmt::format("an IPv6 address goes in brackets: [2001:db8::1]:{}", usual));
     target.host = place.host;
     if (place.port.empty()) {
         if (rest.ends_with(':')) return wrong("a port is missing after ':'");
-        if (!url || place.host.empty())
-            return wrong(scheme ? "a port is missing" : std::string(forms));
+        if (!url || place.host.empty()) return wrong(scheme ? "a port is missing" : forms());
         target.port = usual;
         return target;
     }
     const auto port = parse_port(place.port);
     if (!port) return wrong("a port is a number from 1 to 65535");
     target.port = *port;
-    if (!scheme) target.protocol = collect::usual_protocol(*port);
+    if (!scheme) target.kind = usual_kind(*port);
     if (target.host == "*" || target.host == "0.0.0.0" || target.host == "::") target.host.clear();
     return target;
 }

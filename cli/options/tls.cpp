@@ -19,52 +19,52 @@ constexpr std::array texts{
     Text{"--cert", &Settings::certificate_file}, Text{"--key", &Settings::key_file},
     Text{"--sni", &Settings::server_name}};
 
-// The options that say the same again: "--cacert", "FILE".
-std::vector<std::string> arguments_of(const Settings& settings) {
-    std::vector<std::string> arguments;
-    for (const auto& [name, text] : texts) {
-        if ((settings.*text).empty()) continue;
-        arguments.emplace_back(name);
-        arguments.push_back(settings.*text);
-    }
-    if (settings.insecure) arguments.emplace_back("--insecure");
-    return arguments;
+Option text(std::string name, std::string value_name, std::string help, Kind kind) {
+    return {.names = std::move(name),
+            .value_name = std::move(value_name),
+            .help = std::move(help),
+            .kind = kind,
+            .group = Group::common};
 }
 
 }  // namespace
 
-void TlsOptions::add_to(CLI::App& app) {
-    const std::string_view missing = probes::why_no_tls();
-    app.add_flag("--tls", tls_,
-                 missing.empty() ? "Ask by TLS, as rediss:// does"
-                                 : fmt::format("Ask by TLS (not in this build: {})", missing))
-        ->disable_flag_override();
-    app.add_option("--cacert", settings_.ca_file,
-                   "Authorities that may have signed the server's certificate (the system's)")
-        ->type_name("FILE");
-    app.add_option("--cacertdir", settings_.ca_folder,
-                   "A folder of them, as openssl rehash makes it")
-        ->type_name("DIR");
-    app.add_option("--cert", settings_.certificate_file, "Our own certificate")->type_name("FILE");
-    app.add_option("--key", settings_.key_file, "Its private key")->type_name("FILE");
-    app.add_option("--sni", settings_.server_name,
-                   "The server's name, which its certificate must be for (the TARGET's)")
-        ->type_name("NAME");
-    app.add_flag("--insecure", settings_.insecure, "Take any certificate")->disable_flag_override();
+std::vector<Option> tls_options() {
+    return {
+        {.names = "--tls",
+         .value_name = "",
+         .help = "Ask by TLS, as rediss:// does",
+         .group = Group::common,
+         .unavailable = std::string(probes::why_no_tls())},
+        text("--cacert", "FILE",
+             "Authorities that may have signed the server's certificate (the system's)",
+             Kind::file),
+        text("--cacertdir", "DIR", "A folder of them, as openssl rehash makes it", Kind::folder),
+        text("--cert", "FILE", "Our own certificate", Kind::file),
+        text("--key", "FILE", "Its private key", Kind::file),
+        text("--sni", "NAME", "The server's name, which its certificate must be for (the TARGET's)",
+             Kind::text),
+        text("--insecure", "", "Take any certificate", Kind::flag)};
 }
 
-std::optional<Stop> TlsOptions::fill(Options& options) const {
-    options.tls = tls_;
-    options.tls_settings = settings_;
-    options.tls_arguments = arguments_of(settings_);
-    if (settings_.certificate_file.empty() != settings_.key_file.empty())
+std::optional<Stop> take_tls(const Given& given, Options& options) {
+    options.tls = given.has("--tls");
+    options.tls_settings.insecure = given.has("--insecure");
+    const char* named = options.tls_settings.insecure ? "--insecure" : nullptr;
+    for (const auto& [name, setting] : texts) {
+        std::string& value = options.tls_settings.*setting;
+        value = given.text(name);
+        if (value.empty()) continue;
+        named = name;
+        options.tls_arguments.insert(options.tls_arguments.end(), {name, value});
+    }
+    if (options.tls_settings.insecure) options.tls_arguments.emplace_back("--insecure");
+    if (options.tls_settings.certificate_file.empty() != options.tls_settings.key_file.empty())
         return Stop{usage_error, "--cert and --key go together"};
-    if (tls_ || std::ranges::any_of(options.targets, &collect::Target::tls)) return std::nullopt;
-    const char* given = settings_.insecure ? "--insecure" : nullptr;
-    for (const auto& [name, text] : texts)
-        if (!(settings_.*text).empty()) given = name;
-    if (given == nullptr) return std::nullopt;
-    return Stop{usage_error, fmt::format("{} goes with --tls or a rediss:// TARGET", given)};
+    if (named == nullptr || options.tls ||
+        std::ranges::any_of(options.targets, &collect::Target::tls))
+        return std::nullopt;
+    return Stop{usage_error, fmt::format("{} goes with --tls or a rediss:// TARGET", named)};
 }
 
 }  // namespace connleak::cli

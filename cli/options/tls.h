@@ -2,22 +2,17 @@
 #pragma once
 
 #include <optional>
+#include <vector>
 
-#include "cli/options/shared.h"
+#include "cli/options/option.h"
+#include "cli/options/options.h"
+#include "cli/options/parser.h"
 
 namespace connleak::cli {
 
-class TlsOptions {
-  public:
-    // The options refer to this object, which must stay where it is.
-    void add_to(CLI::App& app);
+std::vector<Option> tls_options();
 
-    // After the TARGETs are there: a rediss:// among them is TLS, too.
-    [[nodiscard]] std::optional<Stop> fill(Options& options) const;
-
-  private:
-    bool tls_ = false;
-    probes::TlsSettings settings_;
-};
+// After the TARGETs are there: a rediss:// among them is TLS, too.
+std::optional<Stop> take_tls(const Given& given, Options& options);
 
 }  // namespace connleak::cli

@@ -13,6 +13,9 @@
 
 namespace connleak::render {
 
+// Of all documents that the program writes; connleak-json(5), Stability.
+inline constexpr int schema_version = 2;
+
 template <typename T>
 Json maybe(const std::optional<T>& value) {
     return value ? Json(*value) : Json(nullptr);

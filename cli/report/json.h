@@ -1,4 +1,4 @@
-// The report as JSON (schema_version 1, man/connleak-report.schema.json).
+// The report as JSON (man/connleak-report.schema.json).
 #pragma once
 
 #include <cstdint>

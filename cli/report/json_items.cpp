@@ -1,6 +1,7 @@
 #include "cli/report/json_items.h"
 
 #include "diagnosis/holders/holders.h"
+#include "diagnosis/model/server_family.h"
 
 namespace connleak::render {
 
@@ -64,38 +65,27 @@ Json proxy(const std::optional<ProxyUse>& value) {
             {"behind", std::move(behind)}};
 }
 
-Json client_row(const ServerClient* row) {
+Json listed(ServerKind kind, const ServerClient* row) {
     if (row == nullptr) return nullptr;
-    return {{"id", row->id != 0 ? Json(row->id) : Json(nullptr)},
-            {"name", row->name},
-            {"age_s", maybe(row->age_s)},
-            {"idle_s", maybe(row->idle_s)},
-            {"flags", row->flags},
-            {"fd", maybe(row->fd)},
-            {"db", maybe(row->db)},
-            {"user", text_or_null(row->user)},
-            {"cmd", text_or_null(row->command)},
-            {"lib_name", text_or_null(row->library_name)},
-            {"lib_ver", text_or_null(row->library_version)},
-            {"sub", maybe(row->subscriptions)},
-            {"psub", maybe(row->pattern_subscriptions)},
-            {"qbuf_bytes", maybe(row->query_buffer_bytes)},
-            {"omem_bytes", maybe(row->output_memory_bytes)},
-            {"tot_mem_bytes", maybe(row->total_memory_bytes)}};
-}
-
-Json thread_row(const ServerClient* row) {
-    if (row == nullptr) return nullptr;
-    return {{"id", row->id},
-            {"user", text_or_null(row->user)},
-            {"host", text_or_null(row->address          ? row->address->address.text()
-                                  : row->by_unix_socket ? "localhost"
-                                                        : row->host_name)},
-            {"db", text_or_null(row->database)},
-            {"command", text_or_null(row->command)},
-            {"time_s", maybe(row->idle_s)},
-            {"state", text_or_null(row->state)},
-            {"thread_id", maybe(row->thread_id)}};
+    Json native = Json::object();
+    row->native.each([&](std::string_view name, NativeFields::Value value) {
+        native.add(name, value ? Json(*value) : Json(nullptr));
+    });
+    Json json = Json::object();
+    json.add("kind", word(kind));
+    json.add("id", row->id != 0 ? Json(row->id) : Json(nullptr));
+    json.add("name", maybe(row->name));
+    json.add("user", text_or_null(row->user));
+    json.add("database", text_or_null(row->database));
+    json.add("command", text_or_null(row->command));
+    json.add("state", text_or_null(row->state));
+    json.add("idle_s", maybe(row->idle_s));
+    json.add("age_s", row->age_is_least ? Json(nullptr) : maybe(row->age_s));
+    json.add("transaction_s", maybe(row->transaction_s));
+    json.add("memory_bytes", maybe(row->memory_bytes));
+    json.add("client_pid", maybe(row->client_pid));
+    json.add("native", std::move(native));
+    return json;
 }
 
 // One that is named by its port may have a path as well.
@@ -156,7 +146,7 @@ Json json_cost(const RunFacts& head, const Sample& sample) {
 }
 
 void add_head(Document& document, const RunFacts& head, const Sample& sample) {
-    document.member("schema_version", 1);
+    document.member("schema_version", schema_version);
     document.member("generator", json_generator());
     document.member("generated_at", rfc3339(head.generated_at_s));
     document.member("host", json_host(head));
@@ -251,8 +241,7 @@ Json json_connection(const Sample& sample, const Connection& value) {
             {"age_s", maybe(value.age_s)},
             {"server_socket", socket(sample, value.server_socket)},
             {"client_socket", socket(sample, value.client_socket)},
-            {"redis", is_redis(its.kind) ? client_row(value.row) : Json(nullptr)},
-            {"mysql", is_mysql(its.kind) ? thread_row(value.row) : Json(nullptr)},
+            {"listed", listed(its.kind, value.row)},
             {"group", text_or_null(value.group)},
             {"proxied_client", proxied_client(value.proxied)}};
 }

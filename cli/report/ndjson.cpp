@@ -38,7 +38,7 @@ void to_ndjson(const RunFacts& head, const Sample& sample, const Report& report,
               [&](const Finding& each) { return json_finding(sample, each); }) &&
         write(lines, "gap", sample.gaps, json_gap);
     if (!wanted) return;
-    Json summary = {{"schema_version", 1},
+    Json summary = {{"schema_version", schema_version},
                     {"generator", json_generator()},
                     {"complete", sample.gaps.empty()},
                     {"cost", json_cost(head, sample)},

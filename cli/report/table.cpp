@@ -10,6 +10,7 @@
 #include "diagnosis/findings/findings.h"
 #include "diagnosis/model/phrase.h"
 #include "diagnosis/model/printable.h"
+#include "diagnosis/model/server_family.h"
 
 namespace connleak::render {
 
@@ -37,8 +38,8 @@ std::string clients_text(const Server& server, const Report& report, std::size_t
     }
     std::string connections = phrase::count(seen, "connection");
     if (answer.refused_at_limit)
-        return connections + ", refusing new clients: " +
-               (is_mysql(server.kind) ? "max_connections" : "maxclients") + " is reached";
+        return fmt::format("{}, refusing new clients: {} is reached", connections,
+                           family_of(server.kind).settings.limit);
     if (answer.asked && !answer.reachable) return connections + ", the server does not answer";
     return connections;
 }
@@ -58,7 +59,7 @@ std::string settings_text(const Server& server, const ServerCounts& counts) {
     }
     if (answer.timeout_s) {
         text += text.empty() ? "" : "; ";
-        const std::string name = is_mysql(server.kind) ? "wait_timeout" : "timeout";
+        const std::string name(family_of(server.kind).settings.idle_timeout);
         text += *answer.timeout_s == 0 ? name + " off"
                                        : fmt::format("{} {} s", name, *answer.timeout_s);
     }
@@ -122,10 +123,10 @@ class Table {
             server(at);
         }
         if (sample_.servers.empty()) {
-            line(
-                wrap("No Redis-compatible server and no MySQL listens on this host, and no process "
-                     "here is connected to one on port 6379 or 3306.",
-                     prose(), 0));
+            line(wrap(fmt::format("N{} listens on this host, and no process here is connected to "
+                                  "one on port {}.",
+                                  no_server_text().substr(1), usual_ports_text()),
+                      prose(), 0));
             line(
                 wrap("Name one as a TARGET: connleak host:port, or tcp://host:port for any TCP "
                      "service.",
@@ -164,7 +165,7 @@ class Table {
         for (const std::string& text :
              {place_text(its), settings_text(its, counts), verdicts_text(counts)})
             if (!text.empty()) line("  " + wrap(text, prose() - 2, 2));
-        if (!its.answer.asked && its.kind != ServerKind::tcp && its.answer.error.empty())
+        if (!its.answer.asked && can_be_asked(its.kind) && its.answer.error.empty())
             line("  " + wrap("Seen from this side only; to ask the server too: connleak " +
                                  printable(target_text(its)),
                              prose() - 2, 2));

@@ -4,6 +4,7 @@
 #include <expected>
 #include <string>
 
+#include "cli/options/options.h"
 #include "collect/run.h"
 
 namespace connleak::cli {

@@ -98,7 +98,7 @@ Json json_ports(const std::vector<std::uint16_t>& ports) {
 void snapshot_json(const collect::SnapshotRead& read, const std::vector<std::uint16_t>& ports,
                    const Sink& sink) {
     Document document(sink);
-    document.member("schema_version", 1);
+    document.member("schema_version", schema_version);
     document.member("kind", "snapshot");
     document.member("generator", {{"name", "connleak"}, {"version", CONNLEAK_VERSION}});
     document.member("taken_at", rfc3339_ms(read.taken_at_ms));

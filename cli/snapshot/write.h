@@ -1,4 +1,4 @@
-// A host's own side as JSON (schema_version 1, man/connleak-snapshot.schema.json).
+// A host's own side as JSON (man/connleak-snapshot.schema.json).
 #pragma once
 
 #include <cstdint>

@@ -14,8 +14,8 @@ namespace {
 using render::SocketRow;
 using render::SocketsView;
 
-constexpr std::array<std::string_view, 8> words{"group", "process", "state",     "peer",
-                                                "local", "unit",    "container", "user"};
+constexpr std::array<std::string_view, 8> key_names{"group", "process", "state",     "peer",
+                                                    "local", "unit",    "container", "user"};
 
 std::string unix_end(const netlink::UnixSocket* socket) {
     return socket != nullptr ? render::unix_name(*socket) : std::string();
@@ -58,14 +58,18 @@ std::string value(const SocketRow& row, const SocketsView& view, CountKey key) {
 
 }  // namespace
 
-std::string_view word(CountKey key) {
-    return words[static_cast<std::size_t>(key)];
+std::span<const std::string_view> count_key_names() {
+    return key_names;
+}
+
+std::string_view to_string(CountKey key) {
+    return key_names[static_cast<std::size_t>(key)];
 }
 
 std::optional<CountKey> parse_count_key(std::string_view text) {
-    const auto found = std::ranges::find(words, text);
-    if (found == words.end()) return std::nullopt;
-    return static_cast<CountKey>(found - words.begin());
+    const auto found = std::ranges::find(key_names, text);
+    if (found == key_names.end()) return std::nullopt;
+    return static_cast<CountKey>(found - key_names.begin());
 }
 
 bool needs_owners(CountKey key) {

@@ -14,7 +14,8 @@ namespace connleak::cli {
 
 enum class CountKey : std::uint8_t { group, process, state, peer, local, unit, container, user };
 
-std::string_view word(CountKey key);
+std::span<const std::string_view> count_key_names();
+std::string_view to_string(CountKey key);
 std::optional<CountKey> parse_count_key(std::string_view text);
 bool needs_owners(CountKey key);
 

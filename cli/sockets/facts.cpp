@@ -76,7 +76,7 @@ std::string_view ss_word(netlink::UnixType type) {
     return "u_str";
 }
 
-std::string_view word(netlink::UnixType type) {
+std::string_view to_string(netlink::UnixType type) {
     switch (type) {
         case netlink::UnixType::stream:
             return "stream";

@@ -65,7 +65,7 @@ Json interface_json(const Socket& socket, const SocketsView& view) {
 
 void fill_count(Json& json, const cli::Count& count, std::span<const cli::CountKey> keys) {
     for (std::size_t at = 0; at < keys.size(); ++at)
-        json[std::string(cli::word(keys[at]))] = text_or_null(count.values[at]);
+        json[std::string(cli::to_string(keys[at]))] = text_or_null(count.values[at]);
     json["sockets"] = count.sockets;
     json["persistent"] = count.persistent;
     json["oldest_s"] = maybe(count.oldest_s);
@@ -75,7 +75,7 @@ template <typename Rows, typename Make>
 void write_document(std::string_view name, const Rows& rows, std::span<const Gap> gaps,
                     const Sink& sink, const Make& make) {
     Document document(sink);
-    document.member("schema_version", 1);
+    document.member("schema_version", schema_version);
     document.member("complete", gaps.empty());
     document.list("gaps", gaps, json_gap);
     document.list(name, rows, [&](const auto& row) {
@@ -97,8 +97,9 @@ void write_lines(const std::string& kind, const Rows& rows, std::span<const Gap>
         if (!lines.line(kind, json)) return;
     }
     for (const Gap& gap : gaps) lines.line("gap", json_gap(gap));
-    lines.line("summary",
-               {{"schema_version", 1}, {"complete", gaps.empty()}, {kind + 's', rows.size()}});
+    lines.line("summary", {{"schema_version", schema_version},
+                           {"complete", gaps.empty()},
+                           {kind + 's', rows.size()}});
     lines.end();
 }
 
@@ -108,7 +109,7 @@ void fill_socket(Json& json, const SocketRow& row, const SocketsView& view) {
     const Socket& socket = *row.socket;
     if (row.unix_socket != nullptr) {
         json.add("protocol", "unix");
-        json.add("socket_type", word(row.unix_socket->type));
+        json.add("socket_type", to_string(row.unix_socket->type));
         json.add("local", path_json(*row.unix_socket));
         json.add("peer", peer_json(row, view));
         json.add("pending", pending_json(row, view));

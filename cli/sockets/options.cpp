@@ -3,11 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <iterator>
 #include <utility>
 
-#include "cli/options/shared.h"
+#include "cli/options/common.h"
+#include "cli/options/parser.h"
 #include "diagnosis/filter/expression.h"
 #include "diagnosis/model/printable.h"
 
@@ -39,99 +38,90 @@ Examples:
 
 Exit status: 0 done, 2 bad usage, 3 nothing could be reported.)";
 
-// ---------------------------------------------------------------- words
+// ---------------------------------------------------------------- arguments
 
-struct Words {
-    std::vector<std::string> options;  // in a form that CLI11 takes without looking at neighbours
-    std::vector<std::string> filter;
+struct Arranged {
+    Arguments options;  // in a form that the parser takes without looking at neighbours
+    Arguments filter;
     std::uint32_t states = 0;  // by the last of -a and -l, as in ss
 };
-
-// Options whose value stands in the next word.
-using NameAndLongName = std::pair<std::string_view, std::string_view>;
-constexpr std::array<NameAndLongName, 12> with_value{{
-    {"-o", "--columns"},
-    {"--columns", "--columns"},
-    {"-N", "--netns"},
-    {"--net", "--netns"},
-    {"--netns", "--netns"},
-    {"--sort", "--sort"},
-    {"--timer", "--timer"},
-    {"--count-by", "--count-by"},
-    {"--persistent-after", "--persistent-after"},
-    {"--format", "--format"},
-    {"--output", "--output"},
-    {"--color", "--color"},
-}};
 
 constexpr std::uint32_t listening = state_bit(State::listen) | state_bit(State::closed);
 constexpr std::uint32_t by_default =
     filter::all_states &
     ~(listening | state_bit(State::time_wait) | state_bit(State::syn_received));
 
-class WordSorter {
+// Tells options from the filter, which may stand between them.
+class Arranger {
   public:
-    explicit WordSorter(const std::vector<std::string>& all) : all_(all) {}
+    Arranger(const Command& command, const Arguments& all) : command_(command), all_(all) {}
 
-    Words sort() {
+    Arranged arrange() {
         for (; at_ < all_.size(); ++at_) {
-            const std::string& word = all_[at_];
-            if (word == "--") {
-                words_.filter.insert(words_.filter.end(), next(), all_.end());
+            const std::string& argument = all_[at_];
+            if (argument == "--") {
+                arranged_.filter.insert(arranged_.filter.end(), next(), all_.end());
                 break;
             }
-            const auto taker = std::ranges::find(with_value, word, &NameAndLongName::first);
-            if (word.size() < 2 || word.front() != '-') {
-                words_.filter.push_back(word);
-            } else if (taker != with_value.end()) {
-                take_value(taker->second);
-            } else if (word.starts_with("--")) {
-                if (word == "--all") words_.states = filter::all_states;
-                if (word == "--listening") words_.states = listening;
-                words_.options.push_back(word);
+            if (argument.size() < 2 || argument.front() != '-') {
+                arranged_.filter.push_back(argument);
+            } else if (const Option* taker = with_value(argument)) {
+                take_value(*taker);
+            } else if (argument.starts_with("--")) {
+                if (argument == "--all") arranged_.states = filter::all_states;
+                if (argument == "--listening") arranged_.states = listening;
+                arranged_.options.push_back(argument);
             } else {
-                take_letters(std::string_view(word).substr(1));
+                take_letters(std::string_view(argument).substr(1));
             }
         }
-        if (words_.states == 0) words_.states = by_default;
-        return std::move(words_);
+        if (arranged_.states == 0) arranged_.states = by_default;
+        return std::move(arranged_);
     }
 
   private:
-    [[nodiscard]] std::vector<std::string>::const_iterator next() const {
+    [[nodiscard]] Arguments::const_iterator next() const {
         return all_.begin() + static_cast<std::ptrdiff_t>(at_) + 1;
     }
 
-    // The next word, whatever it begins with.
-    void take_value(std::string_view option) {
+    // The option of this name, when its value stands in the next argument.
+    [[nodiscard]] const Option* with_value(std::string_view name) const {
+        const auto found = std::ranges::find_if(command_.options, [name](const Option& option) {
+            return option.kind != Kind::flag && option.is_called(name);
+        });
+        return found == command_.options.end() ? nullptr : &*found;
+    }
+
+    // The next argument, whatever it begins with.
+    void take_value(const Option& option) {
         const bool present = next() != all_.end();
-        words_.options.push_back(present ? fmt::format("{}={}", option, *next())
-                                         : std::string(option));
+        arranged_.options.push_back(present ? fmt::format("{}={}", option.name(), *next())
+                                            : option.name());
         at_ += present ? 1 : 0;
     }
 
     // "-tano" is "-t -a -n", and its o asks for timers as in ss: they are shown in any case.
-    // Columns are chosen by an -o that begins its word.
+    // Columns are chosen by an -o that begins its argument.
     void take_letters(std::string_view letters) {
         for (std::size_t at = 0; at < letters.size(); ++at) {
             const char letter = letters[at];
             const std::string_view rest = letters.substr(at + 1);
             if (letter == 'o' && at > 0) continue;
-            if (letter == 'N' && rest.empty()) return take_value("--netns");
-            if (letter == 'N' || letter == 'o') {
-                const std::string_view option = letter == 'N' ? "--netns" : "--columns";
-                words_.options.push_back(fmt::format("{}={}", option, rest));
+            if (const Option* taker = with_value(fmt::format("-{}", letter))) {
+                if (rest.empty()) return take_value(*taker);
+                arranged_.options.push_back(fmt::format("{}={}", taker->name(), rest));
                 return;
             }
-            if (letter == 'a') words_.states = filter::all_states;
-            if (letter == 'l') words_.states = listening;
-            words_.options.push_back(fmt::format("-{}", letter));
+            if (letter == 'a') arranged_.states = filter::all_states;
+            if (letter == 'l') arranged_.states = listening;
+            arranged_.options.push_back(fmt::format("-{}", letter));
         }
     }
 
-    const std::vector<std::string>& all_;
+    const Command& command_;
+    const Arguments& all_;
     std::size_t at_ = 0;
-    Words words_;
+    Arranged arranged_;
 };
 
 // ---------------------------------------------------------------- columns
@@ -199,10 +189,8 @@ std::optional<std::string> choose_keys(std::string_view list, SocketsOptions& op
     return for_each_name(list, [&](std::string_view name) -> std::optional<std::string> {
         const auto key = parse_count_key(name);
         if (!key)
-            return fmt::format(
-                "--count-by: '{}' is none of group, process, state, peer, local, unit, container, "
-                "user",
-                printable(name));
+            return fmt::format("--count-by: '{}' is none of {}", printable(name),
+                               fmt::join(count_key_names(), ", "));
         if (std::ranges::find(options.count_by, *key) == options.count_by.end())
             options.count_by.push_back(*key);
         return std::nullopt;
@@ -216,82 +204,113 @@ std::string footer() {
     return text.append(filter_help);
 }
 
+Option flag(std::string names, std::string help) {
+    return {.names = std::move(names), .value_name = "", .help = std::move(help)};
+}
+
+std::vector<Word> column_words() {
+    std::vector<Word> words;
+    for (const Column& column : render::all_columns())
+        words.push_back({std::string(column.name), std::string(column.description)});
+    return words;
+}
+
+std::vector<Word> key_words() {
+    std::vector<Word> words;
+    for (const std::string_view name : count_key_names()) words.push_back({std::string(name)});
+    return words;
+}
+
 }  // namespace
 
-std::expected<SocketsOptions, Stop> parse_sockets_options(const std::vector<std::string>& all) {
-    SocketsOptions options;
-    Words words = WordSorter(all).sort();
-    CLI::App app{std::string(intro), "connleak sockets [FILTER]"};
-    app.footer(footer());
-    app.formatter(help_formatter());
-    app.set_help_flag("-h,--help", "Print this help");
+Command sockets_command() {
+    return {.verb = "sockets",
+            .usage = "connleak sockets [FILTER]",
+            .intro = std::string(intro),
+            .footer = footer(),
+            .options = joined(
+                {{flag("-l,--listening", "Only listening sockets"),
+                  flag("-a,--all", "Sockets in every state"),
+                  flag("-4,--ipv4", "Only IPv4 sockets"),
+                  flag("-6,--ipv6", "Only IPv6 sockets, with v4-mapped addresses too"),
+                  flag("-t,--tcp", "TCP, which is the default"),
+                  flag("-x,--unix", "Unix sockets, with the peer's process"),
+                  {.names = "-o,--columns",
+                   .value_name = "[+]COLS",
+                   .help = "These columns, or with a + these as well",
+                   .kind = Kind::list,
+                   .repeatable = true,
+                   .words = column_words()},
+                  flag("-p,--processes", "Processes, which are shown by default"),
+                  flag("-e,--extended", "Columns UID, INODE, COOKIE, CGROUP as well"),
+                  flag("-i,--info", "Columns RTT, RETRANS, BACKOFF, UNACKED, HEARD as well"),
+                  flag("-m,--memory",
+                       "Columns RMEM, RCVBUF, WMEM, SNDBUF, FWD, QUEUED, OPTMEM, BACKLOG, DROPS as "
+                       "well"),
+                  {.names = "--timer",
+                   .value_name = "STYLE",
+                   .help = "Timers as netstat or as ss writes them",
+                   .kind = Kind::choice,
+                   .default_value = "netstat",
+                   .words = words_of({"netstat", "ss"})},
+                  {.names = "--sort",
+                   .value_name = "COLS",
+                   .help = "By these columns; -COL for the greatest first",
+                   .kind = Kind::list,
+                   .repeatable = true,
+                   .words = column_words()},
+                  {.names = "--count-by",
+                   .value_name = "KEYS",
+                   .help = "Counts instead of sockets, by {words} (several with commas)",
+                   .kind = Kind::list,
+                   .repeatable = true,
+                   .words = key_words(),
+                   .excludes = "--sort"},
+                  persistent_after_option(
+                      "An established connection older than this is persistent ({default})"),
+                  flag("-n,--numeric", "Numbers for hosts and services, which is the default"),
+                  flag("-r,--resolve", "Names of hosts and services"),
+                  flag("-H,--no-headings,--no-header", "No line of headings")},
+                 output_options(words_of({"table", "json", "ndjson"}), "-N,--netns,--net")})};
+}
 
-    // These change nothing, or were looked at by WordSorter.
-    bool listening_only = false, every_state = false, tcp = false, numeric = false, owners = false;
-    bool extended = false, info = false, memory = false, no_headings = false;
-    bool ipv4 = false, ipv6 = false;
-    std::vector<std::string> columns, orders, keys;
-    std::string timer = "netstat";
-    std::string persistent_after = "60s";
-
-    app.add_flag("-l,--listening", listening_only, "Only listening sockets");
-    app.add_flag("-a,--all", every_state, "Sockets in every state");
-    app.add_flag("-4,--ipv4", ipv4, "Only IPv4 sockets");
-    app.add_flag("-6,--ipv6", ipv6, "Only IPv6 sockets, with v4-mapped addresses too");
-    app.add_flag("-t,--tcp", tcp, "TCP, which is the default");
-    app.add_flag("-x,--unix", options.unix_sockets, "Unix sockets, with the peer's process");
-    app.add_option("-o,--columns", columns, "These columns, or with a + these as well")
-        ->type_name("[+]COLS")
-        ->allow_extra_args(false);
-    app.add_flag("-p,--processes", owners, "Processes, which are shown by default");
-    app.add_flag("-e,--extended", extended, "Columns UID, INODE, COOKIE, CGROUP as well");
-    app.add_flag("-i,--info", info, "Columns RTT, RETRANS, BACKOFF, UNACKED, HEARD as well");
-    app.add_flag("-m,--memory", memory,
-                 "Columns RMEM, RCVBUF, WMEM, SNDBUF, FWD, QUEUED, OPTMEM, BACKLOG, DROPS as well");
-    app.add_option("--timer", timer, "Timers as netstat or as ss writes them")
-        ->type_name("STYLE")
-        ->check(CLI::IsMember({"netstat", "ss"}));
-    auto* sorted = app.add_option("--sort", orders, "By these columns; -COL for the greatest first")
-                       ->type_name("COLS")
-                       ->allow_extra_args(false);
-    app.add_option("--count-by", keys,
-                   "Counts instead of sockets, by group, process, state, peer, local, unit, "
-                   "container, user (several with commas)")
-        ->type_name("KEYS")
-        ->allow_extra_args(false)
-        ->excludes(sorted);
-    app.add_option("--persistent-after", persistent_after,
-                   "An established connection older than this is persistent (60s)")
-        ->type_name("TIME")
-        ->check(duration_check());
-    app.add_flag("-n,--numeric", numeric, "Numbers for hosts and services, which is the default");
-    app.add_flag("-r,--resolve", options.resolve, "Names of hosts and services");
-    app.add_flag("-H,--no-headings,--no-header", no_headings, "No line of headings");
-    const SharedOptions shared(app, {"table", "json", "ndjson"}, "-N,--netns,--net");
-
-    for (const std::string& word : words.options)  // before CLI11 says it in its own way
-        if (word == "--columns" || word == "--columns=")
+std::expected<SocketsOptions, Stop> parse_sockets_options(const Arguments& all) {
+    const Command command = sockets_command();
+    Arranged arranged = Arranger(command, all).arrange();
+    for (const std::string& option : arranged.options)  // before the parser says it in its own way
+        if (option == "--columns" || option == "--columns=")
             return std::unexpected(Stop{usage_error, needs_columns});
-    if (auto stop = parse_words(app, words.options, help_hint)) return std::unexpected(*stop);
+    const auto given = parse(command, arranged.options);
+    if (!given) return std::unexpected(given.error());
 
-    options.filter = std::move(words.filter);
-    options.states = words.states;
-    options.tcp = tcp || ipv4 || ipv6 || !options.unix_sockets;
+    SocketsOptions options;
+    options.filter = std::move(arranged.filter);
+    options.states = arranged.states;
+    options.unix_sockets = given->has("--unix");
+    const bool ipv4 = given->has("--ipv4"), ipv6 = given->has("--ipv6");
+    options.tcp = given->has("--tcp") || ipv4 || ipv6 || !options.unix_sockets;
     options.ipv4 = ipv4 || !ipv6;
     options.ipv6 = ipv6 || !ipv4;
-    options.timer = timer == "ss" ? render::TimerStyle::ss : render::TimerStyle::netstat;
-    options.headings = !no_headings;
-    shared.fill(options);
-    options.persistent_after_s = *parse_duration(persistent_after);
+    options.timer =
+        given->text("--timer") == "ss" ? render::TimerStyle::ss : render::TimerStyle::netstat;
+    options.headings = !given->has("--no-headings");
+    options.resolve = given->has("--resolve");
+    take_output(*given, options);
+    options.persistent_after_s = given->seconds("--persistent-after");
 
     options.columns = default_columns(!options.tcp);
-    if (memory) choose_columns("+RMEM,RCVBUF,WMEM,SNDBUF,FWD,QUEUED,OPTMEM,BACKLOG,DROPS", options);
-    if (info) choose_columns("+RTT,RETRANS,BACKOFF,UNACKED,HEARD", options);
-    if (extended) choose_columns("+UID,INODE,COOKIE,CGROUP", options);
+    if (given->has("--memory"))
+        choose_columns("+RMEM,RCVBUF,WMEM,SNDBUF,FWD,QUEUED,OPTMEM,BACKLOG,DROPS", options);
+    if (given->has("--info")) choose_columns("+RTT,RETRANS,BACKOFF,UNACKED,HEARD", options);
+    if (given->has("--extended")) choose_columns("+UID,INODE,COOKIE,CGROUP", options);
     std::optional<std::string> wrong;
-    for (const auto& list : columns) wrong = wrong ? wrong : choose_columns(list, options);
-    for (const auto& list : orders) wrong = wrong ? wrong : choose_order(list, options);
-    for (const auto& list : keys) wrong = wrong ? wrong : choose_keys(list, options);
+    const auto take_each = [&](const char* name, const auto& choose) {
+        for (const std::string& list : given->texts(name))
+            wrong = wrong ? wrong : choose(list, options);
+    };
+    take_each("--columns", choose_columns);
+    take_each("--sort", choose_order);
+    take_each("--count-by", choose_keys);
     if (wrong) return std::unexpected(Stop{usage_error, std::move(*wrong)});
     return options;
 }

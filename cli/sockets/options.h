@@ -1,5 +1,5 @@
-// The words of `connleak sockets`: options with ss's letters where ss has them, wherever they
-// stand, and the words of the filter between them.
+// The command line of `connleak sockets`: options with ss's letters where ss has them, wherever
+// they stand, and the filter between them.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +10,7 @@
 #include "cli/options/options.h"
 #include "cli/sockets/columns.h"
 #include "cli/sockets/count.h"
+#include "cli/verbs.h"
 
 namespace connleak::cli {
 
@@ -19,7 +20,7 @@ struct SortBy {
 };
 
 struct SocketsOptions {
-    std::vector<std::string> filter;  // its words
+    std::vector<std::string> filter;  // its tokens
     std::uint32_t states = 0;         // where the filter names none; bit 1 << State
     bool tcp = true;
     bool unix_sockets = false;
@@ -39,6 +40,6 @@ struct SocketsOptions {
     std::int64_t persistent_after_s = 60;
 };
 
-std::expected<SocketsOptions, Stop> parse_sockets_options(const std::vector<std::string>& words);
+std::expected<SocketsOptions, Stop> parse_sockets_options(const Arguments& all);
 
 }  // namespace connleak::cli

@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "cli/sockets/facts.h"
-#include "collect/session.h"
+#include "collect/namespaces.h"
 #include "netlink/sockets/filter_bytecode.h"
 #include "netlink/sockets/sock_diag.h"
 #include "probes/proc/processes.h"

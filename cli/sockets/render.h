@@ -26,7 +26,7 @@ void sockets_table(std::span<const SocketRow> rows, const SocketsView& view,
 void counts_table(std::span<const cli::Count> counts, std::span<const cli::CountKey> keys,
                   SocketsLook look, const Sink& sink);
 
-// schema_version 1, man/connleak-sockets.schema.json.
+// As man/connleak-sockets.schema.json describes.
 void sockets_json(std::span<const SocketRow> rows, const SocketsView& view,
                   std::span<const Gap> gaps, const Sink& sink);
 void counts_json(std::span<const cli::Count> counts, std::span<const cli::CountKey> keys,

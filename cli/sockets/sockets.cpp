@@ -21,8 +21,8 @@ namespace connleak::cli {
 
 namespace {
 
-int fail_at(const std::vector<std::string>& words, const FilterError& error) {
-    std::string shown = show_filter_error(filter_text(words), error, printable, render::width);
+int fail_at(const Arguments& filter, const FilterError& error) {
+    std::string shown = show_filter_error(filter_text(filter), error, printable, render::width);
     shown.erase(shown.find_last_not_of('\n') + 1);
     return fail(bad_usage, fmt::format("{}\n{}", printable(error.message), shown));
 }
@@ -101,8 +101,8 @@ void tell_gaps(const std::vector<Gap>& gaps) {
 
 }  // namespace
 
-int sockets(const Words& words) {
-    const auto options = parse_sockets_options(words);
+int sockets(const Arguments& arguments) {
+    const auto options = parse_sockets_options(arguments);
     if (!options) return stop(options.error());
     const auto filter = parse_filter(options->filter, filter_names());
     if (!filter) return fail_at(options->filter, filter.error());

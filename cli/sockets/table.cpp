@@ -106,7 +106,7 @@ class TableWriter {
 };
 
 std::string heading_of(cli::CountKey key) {
-    std::string text(cli::word(key));
+    std::string text(cli::to_string(key));
     for (char& letter : text) letter = static_cast<char>(letter - 'a' + 'A');
     return text;
 }

@@ -1,12 +1,12 @@
-// The words of `connleak what-if`.
+// The command line of `connleak what-if`.
 #pragma once
 
 #include <cstdint>
 #include <expected>
-#include <string>
 #include <vector>
 
 #include "cli/options/options.h"
+#include "cli/verbs.h"
 #include "collect/probe/prove.h"
 
 namespace connleak::cli {
@@ -17,6 +17,6 @@ struct WhatIfOptions : Options {
     collect::ProofOptions proof;
 };
 
-std::expected<WhatIfOptions, Stop> parse_what_if_options(const std::vector<std::string>& words);
+std::expected<WhatIfOptions, Stop> parse_what_if_options(const Arguments& arguments);
 
 }  // namespace connleak::cli

@@ -11,7 +11,7 @@ namespace connleak::render {
 
 std::string what_if_table(const Sample& sample, std::span<const WhatIf> answers, bool color);
 
-// schema_version 1, man/connleak-what-if.schema.json.
+// As man/connleak-what-if.schema.json describes.
 void what_if_json(const RunFacts& head, const Sample& sample, std::span<const WhatIf> answers,
                   const Sink& sink);
 

@@ -132,17 +132,12 @@ std::string advice(const Sample& sample, const WhatIf& answer) {
         fmt::format("\nThe smallest that closes no client that may be alive, now: {} s ({}).\n",
                     number(static_cast<std::uint64_t>(answer.smallest_harmless_s)),
                     phrase::duration(answer.smallest_harmless_s));
+    const ServerFamily& family = family_of(server.kind);
     const std::string command =
-        commands.set(commands.timeout_setting(), answer.smallest_harmless_s);
+        commands.set(family.settings.idle_timeout, answer.smallest_harmless_s);
     if (!command.empty()) text += "  " + printable(command) + '\n';
-    // A session takes its wait_timeout from the global one when it begins.
-    if (is_mysql(server.kind))
-        text += wrap(
-                    "wait_timeout reaches new connections only: those that are here now keep the "
-                    "value that they began with, or have set for themselves. What stands above is "
-                    "what it would do to them if they began anew.",
-                    columns, 0) +
-                '\n';
+    if (!family.texts.timeout_reaches.empty())
+        text += wrap(std::string(family.texts.timeout_reaches), columns, 0) + '\n';
     return text +
            wrap(
                "A living client that stays silent for longer than a timeout is closed later. "
@@ -164,7 +159,7 @@ std::string what_if_table(const Sample& sample, std::span<const WhatIf> answers,
             fmt::format("  {}  {}", place_of(server), phrase::count(answer.clients, "client"));
         if (const auto timeout = server.answer.timeout_s)
             heading += fmt::format(
-                ", {} {}", Commands(sample, server).timeout_setting(),
+                ", {} {}", family_of(server.kind).settings.idle_timeout,
                 *timeout == 0 ? "off" : phrase::duration(static_cast<std::int64_t>(*timeout)));
         if (!text.empty()) text += '\n';
         text += paint.bold(heading) + "\n\n" + candidates(answer, paint) + whose(answer, paint) +

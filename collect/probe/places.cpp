@@ -19,11 +19,11 @@ constexpr std::size_t most_seen = 3;
 
 }  // namespace
 
-ProvingPlaces::ProvingPlaces(Session& session, std::span<Candidate> candidates) {
+ProvingPlaces::ProvingPlaces(Namespaces& namespaces, std::span<Candidate> candidates)
+    : namespaces_(namespaces) {
     for (std::size_t at = 0; at < candidates.size(); ++at) {
         const Socket& socket = *candidates[at].socket;
         Place& place = places_[socket.netns];
-        place.table = session.table(socket.netns);
         place.candidates.emplace(socket.tuple, at);
         // The server's port tells the connections of interest on either side.
         place.ports.push_back(candidates[at].subject.client_side ? socket.tuple.remote.port
@@ -34,7 +34,7 @@ ProvingPlaces::ProvingPlaces(Session& session, std::span<Candidate> candidates) 
         std::ranges::sort(place.ports);
         const auto repeated = std::ranges::unique(place.ports);
         place.ports.erase(repeated.begin(), repeated.end());
-        const netlink::Netns* netns = session.netns(entry.first);
+        const netlink::Netns* netns = namespaces.find(entry.first);
         if (netns == nullptr) continue;
         place.label = netns->label();
         const int entering = netns->run([&] {
@@ -113,13 +113,15 @@ void ProvingPlaces::look(std::span<Candidate> candidates, const std::vector<std:
     for (const std::size_t at : which) by_place[candidates[at].socket->netns].push_back(at);
     for (const auto& [id, those] : by_place) {
         const auto place = places_.find(id);
-        if (place == places_.end() || place->second.table == nullptr) continue;
-        look_in(place->second, candidates, those, take);
+        netlink::SocketTable* table = namespaces_.sockets_of(id);
+        if (place == places_.end() || table == nullptr) continue;
+        look_in(place->second, *table, candidates, those, take);
     }
+    namespaces_.release();
 }
 
-void ProvingPlaces::look_in(Place& place, std::span<Candidate> candidates,
-                            const std::vector<std::size_t>& which,
+void ProvingPlaces::look_in(const Place& place, netlink::SocketTable& table,
+                            std::span<Candidate> candidates, const std::vector<std::size_t>& which,
                             const std::function<void(std::size_t, const Socket*)>& take) {
     netlink::Dump dump;
     std::unordered_map<std::uint64_t, const Socket*> by_cookie;
@@ -127,7 +129,7 @@ void ProvingPlaces::look_in(Place& place, std::span<Candidate> candidates,
         netlink::SocketQuery query;
         query.states = ~state_bit(State::listen);
         query.ports = place.ports;
-        dump = place.table->dump(query);
+        dump = table.dump(query);
         by_cookie.reserve(dump.sockets.size());
         for (const Socket& socket : dump.sockets) by_cookie[socket.cookie] = &socket;
     }
@@ -140,8 +142,8 @@ void ProvingPlaces::look_in(Place& place, std::span<Candidate> candidates,
         }
         // A dump can miss a socket that lives; a lookup does not.
         const auto looked =
-            place.table->lookup(socket.tuple, socket.interface != 0 ? std::vector{socket.interface}
-                                                                    : std::vector<std::uint32_t>());
+            table.lookup(socket.tuple, socket.interface != 0 ? std::vector{socket.interface}
+                                                             : std::vector<std::uint32_t>());
         if (!looked) continue;
         const bool same = *looked && (*looked)->cookie == socket.cookie;
         // TIME-WAIT is a record of its own in the kernel, with a cookie of its own.

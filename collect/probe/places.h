@@ -11,7 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "collect/session.h"
+#include "collect/namespaces.h"
 #include "diagnosis/actions/proof.h"
 #include "probes/liveness/keepalive_probe.h"
 #include "probes/liveness/probe_channel.h"
@@ -43,7 +43,7 @@ class ProvingPlaces {
   public:
     // Opens the wire of every namespace that `candidates` live in. Without the right to it the
     // kernel's own probe is all there is, and a gap says so.
-    ProvingPlaces(Session& session, std::span<Candidate> candidates);
+    ProvingPlaces(Namespaces& namespaces, std::span<Candidate> candidates);
 
     // Where no wire could be opened and something stayed undecided for it.
     void tell_gaps(std::span<const Candidate> candidates, std::vector<Gap>& gaps) const;
@@ -60,17 +60,17 @@ class ProvingPlaces {
 
   private:
     struct Place {
-        netlink::SocketTable* table = nullptr;
         std::vector<std::uint16_t> ports;
         std::optional<probes::ProbeChannel> wire;
         int error = 0;  // why there is none
         std::string label;
         std::unordered_map<Tuple, std::size_t> candidates;
     };
-    void look_in(Place& place, std::span<Candidate> candidates,
+    void look_in(const Place& place, netlink::SocketTable& table, std::span<Candidate> candidates,
                  const std::vector<std::size_t>& which,
                  const std::function<void(std::size_t, const Socket*)>& take);
 
+    Namespaces& namespaces_;
     std::map<NetnsId, Place> places_;
 };
 

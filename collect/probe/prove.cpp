@@ -64,9 +64,9 @@ class Allowance {
 class Prover {
   public:
     Prover(Run& run, const std::vector<Subject>& subjects, const ProofOptions& options)
-        : session_(run.session()),
+        : sample_(run.sample()),
           candidates_(make_candidates(run, subjects)),
-          places_(session_, candidates_),
+          places_(run.namespaces(), candidates_),
           options_(options),
           taking_up_(options.rate),
           copying_(options.rate * copies_per_rate) {
@@ -130,7 +130,7 @@ class Prover {
                                : 0;
             not_restored += candidate.lost ? 1 : 0;
         }
-        std::vector<Gap>& gaps = session_.sample().gaps;
+        std::vector<Gap>& gaps = sample_.gaps;
         places_.tell_gaps(candidates_, gaps);
         for (const auto& [why, many] : not_done_)
             gaps.push_back({"proc", why.scope, why.error,
@@ -183,8 +183,8 @@ class Prover {
 
     // The first owner that lends it.
     std::optional<BorrowedSocket> borrow(Candidate& candidate) {
-        const auto owners = session_.sample().processes.owners.find(candidate.socket->inode);
-        if (candidate.socket->inode == 0 || owners == session_.sample().processes.owners.end()) {
+        const auto owners = sample_.processes.owners.find(candidate.socket->inode);
+        if (candidate.socket->inode == 0 || owners == sample_.processes.owners.end()) {
             not_done(candidate, ProbeOutcome::not_probed, "owners", "ENOENT",
                      "no process in sight holds the socket, so that it cannot be borrowed");
             return std::nullopt;
@@ -347,7 +347,7 @@ class Prover {
     };
     using Due = std::pair<std::int64_t, std::size_t>;
 
-    Session& session_;
+    Sample& sample_;
     std::vector<Candidate> candidates_;
     ProvingPlaces places_;
     ProofOptions options_;

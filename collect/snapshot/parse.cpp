@@ -19,6 +19,10 @@ using Json = nlohmann::json;
 constexpr std::size_t deepest = 32;
 constexpr std::size_t largest_element = std::size_t{16} * 1024 * 1024;  // bytes, of one list's item
 
+// A snapshot of version 1 has the same members as one of version 2.
+constexpr std::int64_t oldest_version = 1;
+constexpr std::int64_t newest_version = 2;
+
 constexpr const char* too_large = "is damaged: one of its items is too large";
 
 // The members of the document come one after the other. A list's items are made into small values
@@ -33,9 +37,7 @@ class Handler : public nlohmann::json_sax<Json> {
     // What the document says of itself, once it is read.
     [[nodiscard]] std::optional<std::string> judge() const {
         if (kind_ != "snapshot") return "is no snapshot of connleak";
-        if (version_ != 1)
-            return version_ ? fmt::format("has schema_version {}; this connleak reads 1", *version_)
-                            : "has no schema_version";
+        if (!version_) return "has no schema_version";
         if (!taken_at_) return "does not tell when it was taken";
         if (!has_sockets_ || !has_netns_) return "lacks its sockets or its addresses";
         return std::nullopt;
@@ -168,10 +170,10 @@ class Handler : public nlohmann::json_sax<Json> {
         }
         if (member_ == "schema_version") {
             if (given.is_number_integer()) version_ = given.get<std::int64_t>();
-            return version_ == 1 ||
-                   fail(version_
-                            ? fmt::format("has schema_version {}; this connleak reads 1", *version_)
-                            : "has a schema_version that is no number");
+            if (!version_) return fail("has a schema_version that is no number");
+            return (*version_ >= oldest_version && *version_ <= newest_version) ||
+                   fail(fmt::format("has schema_version {}; this connleak reads {} and {}",
+                                    *version_, oldest_version, newest_version));
         }
         if (member_ == "taken_at") {
             if (given.is_string())

@@ -5,7 +5,7 @@
 #include <unordered_set>
 #include <utility>
 
-#include "collect/session.h"
+#include "collect/namespaces.h"
 #include "netlink/network/conntrack.h"
 #include "netlink/network/network.h"
 #include "netlink/sockets/repeats.h"

@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "diagnosis/actions/recheck.h"
+#include "diagnosis/model/server_family.h"
 
 namespace connleak {
 
@@ -181,8 +182,9 @@ std::vector<ServerSetting> settings_to_change(const Sample& sample,
     for (std::size_t at = 0; at < sample.servers.size(); ++at) {
         const Server& server = sample.servers[at];
         const bool by_path_alone = server.listening.empty() && !server.path.empty();
-        // MySQL turns keepalive on for every client by itself.
-        if (server.answer.tcp_keepalive_s != 0U || by_path_alone) continue;
+        if (family_of(server.kind).settings.keepalive.empty() ||
+            server.answer.tcp_keepalive_s != 0U || by_path_alone)
+            continue;
         settings.push_back({at, keepalive_s(server, chosen), planned, {}, ""});
     }
     return settings;

@@ -88,7 +88,7 @@ std::vector<Coverage> coverage(const Sample& sample, const Report& report, const
 // tcp-keepalive, else Redis's default of 300. At most what setsockopt(2) takes.
 std::int64_t keepalive_s(const Server& server, std::optional<std::int64_t> chosen);
 
-// tcp-keepalive of a server that has it off: new connections get none.
+// The keepalive setting of a server that has it off: new connections get none.
 struct ServerSetting {
     std::size_t server = 0;
     std::int64_t value_s = 0;
@@ -96,7 +96,7 @@ struct ServerSetting {
     std::optional<Outcome> outcome;
     std::string reason;
 };
-// For the Redis-compatible servers of which it is known.
+// For the servers that have one, and of which it is known.
 std::vector<ServerSetting> settings_to_change(const Sample& sample,
                                               std::optional<std::int64_t> chosen, bool planned);
 

@@ -5,8 +5,6 @@
 #include <numeric>
 #include <utility>
 
-#include "diagnosis/holders/purpose.h"
-
 namespace connleak {
 
 namespace {
@@ -90,24 +88,6 @@ std::string_view word(Exempt why) {
     return "";
 }
 
-std::optional<Exempt> exempt_from_wait_timeout(const ServerClient& client) {
-    if (is_binlog_dump(client.command)) return Exempt::replica;
-    if (client.command != "Sleep") return Exempt::busy;
-    return std::nullopt;
-}
-
-std::optional<Exempt> exempt_from_timeout(const ServerClient& client) {
-    const auto has = [&](char flag) { return client.flags.contains(flag); };
-    if (has('O')) return Exempt::monitor;  // which carries a replica's mark as well
-    if (has('S')) return Exempt::replica;
-    if (has('M')) return Exempt::master;
-    if (has('b')) return Exempt::blocked;
-    if (has('P') || client.subscriptions.value_or(0) > 0 ||
-        client.pattern_subscriptions.value_or(0) > 0)
-        return Exempt::subscriber;
-    return std::nullopt;
-}
-
 std::uint64_t TimeoutCandidate::exempt_total() const {
     return std::accumulate(exempt.begin(), exempt.end(), std::uint64_t{0});
 }
@@ -117,12 +97,9 @@ std::vector<WhatIf> what_if(const Sample& sample, const Report& report,
     std::vector<std::vector<Client>> clients(sample.servers.size());
     for (const Connection& connection : report.connections) {
         if (connection.row == nullptr || !connection.row->idle_s) continue;
-        const auto exempt = is_mysql(sample.servers[connection.server].kind)
-                                ? exempt_from_wait_timeout
-                                : exempt_from_timeout;
         clients[connection.server].push_back({&connection,
                                               std::max<std::int64_t>(*connection.row->idle_s, 0),
-                                              exempt(*connection.row)});
+                                              connection.row->exempt});
     }
     std::vector<WhatIf> answers;
     for (std::size_t at = 0; at < sample.servers.size(); ++at) {

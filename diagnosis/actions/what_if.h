@@ -1,5 +1,5 @@
-// Which clients a Redis `timeout` would close, and which of them are alive. Redis looks at every
-// client once a second and closes those that have been idle for longer than `timeout`
+// Which clients an idle timeout of the server would close, and which of them are alive. Redis looks
+// at every client once a second and closes those that have been idle for longer than `timeout`
 // (clientsCron() in its networking), but for those that it never times out.
 #pragma once
 
@@ -14,15 +14,7 @@
 
 namespace connleak {
 
-// Why the server does not time a client out. `busy` is MySQL's: a command is under way.
-enum class Exempt : std::uint8_t { replica, master, monitor, blocked, subscriber, busy };
-inline constexpr std::size_t exempt_count = 6;
 std::string_view word(Exempt why);
-
-// std::nullopt: `timeout` applies to it.
-std::optional<Exempt> exempt_from_timeout(const ServerClient& client);
-// The same of MySQL's wait_timeout, which counts while no command is under way.
-std::optional<Exempt> exempt_from_wait_timeout(const ServerClient& client);
 
 using VerdictCounts = std::array<std::uint64_t, verdict_count>;
 

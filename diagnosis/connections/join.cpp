@@ -318,7 +318,7 @@ class Joiner {
 
         for (const ServerClient& row : answer.clients) {
             // A master's row is the replica's own connection to it, not a client of this server.
-            if (row.flags.find('M') != std::string::npos || by_unix_socket(row)) continue;
+            if (row.opened_by_server || by_unix_socket(row)) continue;
             if (row.address && row.local_address &&
                 asked_for_us_.contains({*row.local_address, *row.address}))
                 continue;

@@ -176,7 +176,7 @@ class UnixJoiner {
             }
             // One of the sockets that are in sight has it, and nothing tells which: what a thread
             // waits at need not be its client's socket.
-            if (row.by_unix_socket && !by_fd.empty()) {
+            if (row.unnamed && !by_fd.empty()) {
                 unplaced = true;
                 continue;
             }
@@ -314,7 +314,7 @@ std::vector<std::int32_t> descriptors_of(const Sample& sample, const UnixDraft& 
 }
 
 bool by_unix_socket(const ServerClient& row) {
-    return row.by_unix_socket || !row.path.empty() || row.flags.find('U') != std::string::npos;
+    return row.by_unix_socket || !row.path.empty();
 }
 
 std::vector<Connection> join_unix(const Sample& sample, const Policy& policy, Witness& witness,

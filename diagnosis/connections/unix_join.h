@@ -12,7 +12,7 @@
 
 namespace connleak {
 
-// Whether a row of CLIENT LIST is of a client that came by a Unix socket.
+// Whether a row is of a client that came by a Unix socket.
 bool by_unix_socket(const ServerClient& row);
 
 // `own_pid` is the program's own process: its connections are left out. Sockets that only a second

@@ -93,7 +93,7 @@ void UnixSecondLook::look_at_row(UnixDraft& draft) {
     // An id is never used again, so that a client that has it still has kept its descriptor.
     const bool still =
         rows != nullptr && std::ranges::any_of(*rows, [&](const ServerClient& row) {
-            return row.id == draft.row->id && (row.by_unix_socket || row.fd == draft.row->fd);
+            return row.id == draft.row->id && (row.unnamed || row.fd == draft.row->fd);
         });
     if (still) return;
     if (draft.accepted == nullptr) {
@@ -110,8 +110,8 @@ void UnixSecondLook::look_at_listing(UnixDraft& draft) {
         draft.listed.reset();
         return;
     }
-    // MySQL's list does not tell the descriptors.
-    if (std::ranges::any_of(*rows, &ServerClient::by_unix_socket)) {
+    // A list that does not tell the descriptors.
+    if (std::ranges::any_of(*rows, &ServerClient::unnamed)) {
         draft.listed.reset();
         return;
     }

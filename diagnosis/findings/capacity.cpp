@@ -5,6 +5,7 @@
 #include "diagnosis/findings/findings.h"
 #include "diagnosis/findings/rules.h"
 #include "diagnosis/model/phrase.h"
+#include "diagnosis/model/server_family.h"
 
 namespace connleak {
 
@@ -32,7 +33,7 @@ Found near_limit(const Context& context) {
         result.remedy += "The limit in force is that of the descriptors, as below";
         return result;
     }
-    const std::string setting = context.commands.limit_setting();
+    const std::string setting(context.family.settings.limit);
     result.remedy += "Raising " + setting + " needs as many descriptors and harms nobody:";
     result.command = context.commands.set(setting, static_cast<std::int64_t>(*limit * 2));
     return result;
@@ -48,9 +49,10 @@ Found rejected(const Context& context) {
         result.summary +=
             " " + phrase::duration(static_cast<std::int64_t>(*context.server.answer.uptime_s)) +
             " ago";
-    result.remedy = "Clients met " + context.commands.limit_setting() +
-                    ". The counter starts anew with " +
-                    (is_mysql(context.server.kind) ? "FLUSH STATUS" : "CONFIG RESETSTAT");
+    const ServerFamily::Settings& settings = context.family.settings;
+    result.remedy = "Clients met " + std::string(settings.limit);
+    if (!settings.reset_statistics.empty())
+        result.remedy += ". The counter starts anew with " + std::string(settings.reset_statistics);
     return result;
 }
 
@@ -59,8 +61,8 @@ Found descriptors(const Context& context) {
     const auto descriptors = context.server.fd_limit;
     if (!limit || !descriptors || *descriptors >= *limit + 32) return std::nullopt;
     Finding result = finding(context, "fd-limit-below-maxclients", Severity::warning, *descriptors);
-    result.summary = context.commands.limit_setting() + " is " + number(*limit) + ", but " +
-                     number(*descriptors) + " descriptors suffice for " +
+    result.summary = std::string(context.family.settings.limit) + " is " + number(*limit) +
+                     ", but " + number(*descriptors) + " descriptors suffice for " +
                      number(client_limit(context.server).value_or(0)) + " clients";
     result.remedy =
         "Raise LimitNOFILE of its unit for the next start, and the limit of the running process, "
@@ -110,11 +112,7 @@ Found duplicates(const Context& context) {
                      " persistent connections per worker (" + count(worst->workers, "worker") +
                      ", " + count(worst->connections, "connection") + ")";
     result.remedy =
-        std::string(is_mysql(context.server.kind)
-                        ? "Two persistent connections with different host, port, user, database or "
-                          "options (PDO's DSN and attributes, mysqli's p:) are two connections. "
-                        : "Two pconnect() calls with different host, port, timeout or "
-                          "persistent_id make two connections. ") +
+        std::string(context.family.texts.php_twins) +
         "Make the calls alike, then reload the pool: old workers end after their request and take "
         "theirs with them";
     return result;
@@ -141,9 +139,9 @@ Found capacity(const Context& context) {
                      (others > 0 ? ", with the others " + number(projected + others) : "") +
                      ": more than the limit of " + number(*limit);
     result.remedy = "Lower pm.max_children or the connections per worker, or raise " +
-                    context.commands.limit_setting() +
+                    std::string(context.family.settings.limit) +
                     ", which needs as many descriptors and harms nobody:";
-    result.command = context.commands.set(context.commands.limit_setting(),
+    result.command = context.commands.set(context.family.settings.limit,
                                           static_cast<std::int64_t>((projected + others) * 5 / 4));
     return result;
 }
@@ -185,14 +183,13 @@ std::optional<std::uint64_t> client_slots(const Server& server) {
     const ServerAnswer& answer = server.answer;
     auto clients = answer.connected_clients;
     if (answer.counts_disagree) clients = answer.listed_clients;
-    // Dragonfly counts its replicas among the clients.
-    if (!clients || server.kind == ServerKind::dragonfly) return clients;
+    if (!clients || !kind_row(server.kind).links_counted_apart) return clients;
     return *clients + answer.place.connected_replicas.value_or(0) +
            answer.place.cluster_connections.value_or(0);
 }
 
 std::string others_in_slots(const Server& server) {
-    if (server.kind == ServerKind::dragonfly) return "";
+    if (!kind_row(server.kind).links_counted_apart) return "";
     const std::uint64_t replicas = server.answer.place.connected_replicas.value_or(0);
     const std::uint64_t links = server.answer.place.cluster_connections.value_or(0);
     std::string text;

@@ -50,6 +50,10 @@ std::string quoted(std::string_view text) {
     return result + "'";
 }
 
+std::string option(std::string_view name, const std::string& value) {
+    return ' ' + std::string(name) + ' ' + value;
+}
+
 }  // namespace
 
 Commands::Commands(const Sample& sample, const Server& server) : sample_(sample), server_(server) {}
@@ -82,60 +86,53 @@ std::string Commands::tls_words() const {
     return text;
 }
 
-std::string Commands::client(const std::string& words) const {
-    if (server_.path_elsewhere) return "";
-    if (is_mysql(server_.kind)) return mysql_client(words);
-    std::string command = server_.kind == ServerKind::valkey ? "valkey-cli" : "redis-cli";
-    if (!server_.path.empty()) {
-        command += " -s " + quoted(server_.path);
-    } else {
-        const Address& address = server_.endpoint.address;
-        if (!address.is_unspecified() && address.text() != "127.0.0.1")
-            command += " -h " + address.text();
-        command += " -p " + std::to_string(server_.endpoint.port);
-    }
-    if (server_.tls) command += " --tls" + tls_words();
-    if (!server_.user.empty()) command += " --user " + quoted(server_.user);
-    // It reads no file; REDISCLI_AUTH it finds by itself.
-    if (sample_.password_asked || !sample_.password_file.empty()) command += " --askpass";
-    if (!words.empty()) command += ' ' + words;
-    return inside(command);
-}
-
-std::string Commands::mysql_client(const std::string& sql) const {
-    std::string command = server_.kind == ServerKind::mariadb ? "mariadb" : "mysql";
-    // It reads this file or the usual ones, and none with a password alone; -p makes it ask.
-    if (!sample_.defaults_file.empty())
-        command += " --defaults-file=" + quoted(sample_.defaults_file);
-    if (!server_.user.empty()) command += " -u " + quoted(server_.user);
-    if (sample_.password_asked || !sample_.password_file.empty()) command += " -p";
-    const bool by_socket =
-        server_.answer.asked && !server_.answer.own_connection && !server_.unix_listening.empty();
+// Where the client program is to connect to.
+std::string Commands::way(const ServerFamily& family) const {
+    const ServerFamily::Client& options = family.client;
+    const bool by_socket = family.asking.unix_socket_first && server_.answer.asked &&
+                           !server_.answer.own_connection && !server_.unix_listening.empty();
     const std::string socket = !server_.path.empty() ? server_.path
                                : by_socket           ? server_.unix_listening.front().path
                                                      : "";
+    if (!socket.empty()) return option(options.socket, quoted(socket));
     const Address& address = server_.endpoint.address;
-    if (!socket.empty())
-        command += " -S " + quoted(socket);
-    else
-        command += " -h " + (address.is_unspecified() ? "127.0.0.1" : address.text()) + " -P " +
-                   std::to_string(server_.endpoint.port);
-    if (!sql.empty()) command += " -e " + quoted(sql);
+    const std::string host = address.is_unspecified() ? "127.0.0.1" : address.text();
+    std::string text;
+    if (options.host_always || host != "127.0.0.1") text += option(options.host, host);
+    return text + option(options.port, std::to_string(server_.endpoint.port));
+}
+
+std::string Commands::login(const ServerFamily& family) const {
+    const ServerFamily::Client& options = family.client;
+    std::string text;
+    if (!options.login_file.empty() && !sample_.defaults_file.empty())
+        text += ' ' + std::string(options.login_file) + '=' + quoted(sample_.defaults_file);
+    if (!server_.user.empty()) text += option(options.user, quoted(server_.user));
+    // No program reads the file of --pass-file.
+    if (sample_.password_asked || !sample_.password_file.empty())
+        text += ' ' + std::string(options.ask_password);
+    return text;
+}
+
+std::string Commands::client(const std::string& statement) const {
+    const ServerFamily& family = family_of(server_.kind);
+    const ServerFamily::Client& options = family.client;
+    std::string command(kind_row(server_.kind).client);
+    if (command.empty() || server_.path_elsewhere) return "";
+    if (options.login_first) command += login(family);
+    command += way(family);
+    if (server_.tls && !options.tls.empty())
+        command += ' ' + std::string(options.tls) + tls_words();
+    if (!options.login_first) command += login(family);
+    if (!statement.empty())
+        command += options.statement.empty() ? ' ' + statement
+                                             : option(options.statement, quoted(statement));
     return inside(command);
 }
 
-std::string Commands::set(const std::string& setting, std::int64_t value) const {
-    const std::string number = std::to_string(value);
-    return client(is_mysql(server_.kind) ? "SET GLOBAL " + setting + " = " + number
-                                         : "CONFIG SET " + setting + ' ' + number);
-}
-
-std::string Commands::limit_setting() const {
-    return is_mysql(server_.kind) ? "max_connections" : "maxclients";
-}
-
-std::string Commands::timeout_setting() const {
-    return is_mysql(server_.kind) ? "wait_timeout" : "timeout";
+std::string Commands::set(std::string_view setting, std::int64_t value) const {
+    const std::string statement = family_of(server_.kind).set(setting, value);
+    return statement.empty() ? "" : client(statement);
 }
 
 std::string Commands::connleak(const std::string& verb, const std::string& words) const {
@@ -144,9 +141,10 @@ std::string Commands::connleak(const std::string& verb, const std::string& words
     if (server_.answer.asked && !sample_.password_file.empty())
         command += " --pass-file " + quoted(sample_.password_file);
     if (server_.answer.asked && sample_.password_asked) command += " --askpass";
-    if (is_mysql(server_.kind) && !sample_.defaults_file.empty())
+    const ServerFamily& family = family_of(server_.kind);
+    if (family.asking.own_login_files && !sample_.defaults_file.empty())
         command += " --defaults-file " + quoted(sample_.defaults_file);
-    if (server_.tls && is_mysql(server_.kind)) command += " --tls";
+    if (server_.tls && family.tls_scheme.empty()) command += " --tls";
     if (server_.tls) command += tls_words();
     for (const std::string& file : sample_.snapshot_files)
         command += " --peer-snapshot " + quoted(file);

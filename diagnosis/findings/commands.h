@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "diagnosis/model/report.h"
+#include "diagnosis/model/server_family.h"
 
 namespace connleak {
 
@@ -20,15 +21,12 @@ class Commands {
     [[nodiscard]] std::string connleak(const std::string& verb,
                                        const std::string& words = "") const;
 
-    // The server's own client program (redis-cli, valkey-cli, mysql, mariadb) with host, port,
-    // login and, where needed, the namespace; then what it is to say: words of Redis, or SQL.
-    [[nodiscard]] std::string client(const std::string& words) const;
+    // The server's own client program (redis-cli, mysql) with host, port, login and, where needed,
+    // the namespace; then what it is to say to the server: a command of Redis, SQL. "" for a
+    // service that has none.
+    [[nodiscard]] std::string client(const std::string& statement) const;
     // The same for a setting of the running server.
-    [[nodiscard]] std::string set(const std::string& setting, std::int64_t value) const;
-    // What the server calls its limit of clients.
-    [[nodiscard]] std::string limit_setting() const;
-    // What it calls the time after which it closes a client that is silent.
-    [[nodiscard]] std::string timeout_setting() const;
+    [[nodiscard]] std::string set(std::string_view setting, std::int64_t value) const;
     // Closes the clients' own sockets of one verdict in the namespaces that hold them (ss -K).
     [[nodiscard]] std::string destroy_client_sockets(Verdict verdict) const;
     // Runs `command` in the server's namespace when that is not ours.
@@ -39,7 +37,8 @@ class Commands {
 
   private:
     [[nodiscard]] std::string tls_words() const;
-    [[nodiscard]] std::string mysql_client(const std::string& sql) const;
+    [[nodiscard]] std::string way(const ServerFamily& family) const;
+    [[nodiscard]] std::string login(const ServerFamily& family) const;
     // jq: what selects this server's connections of one verdict from a report that may tell of
     // several servers.
     [[nodiscard]] std::string chosen(Verdict verdict) const;

@@ -96,21 +96,14 @@ Found refuses(const Context& context) {
     for (const Connection& connection : context.report.connections)
         if (connection.server == context.index && connection.server_socket != nullptr) ++held;
     Finding result = finding(context, "server-refuses-clients", Severity::critical, held);
-    const bool mysql = is_mysql(context.server.kind);
-    result.summary = std::string("the server refuses new clients: ") +
-                     (mysql ? "too many connections" : "max number of clients reached");
+    const ServerFamily::Texts& texts = context.family.texts;
+    result.summary = "the server refuses new clients: " + std::string(texts.at_limit);
     if (held > 0) result.summary += ", its kernel holds " + count(held, "connection");
     result.remedy =
         context.verdicts(Verdict::ghost) > 0
             ? "Free the ghosts first, as below: no login is possible until then. "
             : "No login is possible until a client goes: see below who holds the most. ";
-    result.remedy +=
-        mysql
-            ? "max_connections can be raised from a connection that is already open (SET GLOBAL), "
-              "by a user with CONNECTION ADMIN (or SUPER), for whom one more is kept free, or "
-              "through extra_port (admin_port) where the server has it"
-            : "maxclients can be raised only from a connection that is already open (CONFIG "
-              "SET), or in the configuration at the next start";
+    result.remedy += texts.raise_full;
     return result;
 }
 
@@ -188,15 +181,17 @@ Found keepalive_off(const Context& context) {
     if (total == 0) return std::nullopt;
     Finding result = finding(context, "keepalive-off", Severity::warning, total);
     result.shares = shares(context, counted, true);
-    const auto setting = context.server.answer.tcp_keepalive_s;
+    const auto seconds = context.server.answer.tcp_keepalive_s;
+    const ServerFamily::Settings& settings = context.family.settings;
+    const std::string setting(settings.keepalive);
     result.summary = count(total, "connection has", "connections have") + " no keepalive";
-    if (setting && *setting > 0) {
+    if (!setting.empty() && seconds.value_or(0) > 0) {
         result.summary += (total == 1 ? ": it predates" : ": they predate") +
-                          (" the server's tcp-keepalive of " + std::to_string(*setting) + " s");
+                          (" the server's " + setting + " of " + std::to_string(*seconds) + " s");
         result.remedy =
             "The setting reaches new connections only. connleak protect turns keepalive on for "
             "these: the kernel then removes the dead by itself, and only the dead";
-    } else if (!is_redis(context.server.kind)) {
+    } else if (setting.empty()) {
         result.remedy =
             "A peer that vanishes now stays for ever. connleak protect turns keepalive on for "
             "these connections, SO_KEEPALIVE in the server's configuration for new ones; neither "
@@ -204,8 +199,10 @@ Found keepalive_off(const Context& context) {
     } else {
         result.remedy =
             "A peer that vanishes now stays for ever. connleak protect turns keepalive on for "
-            "these connections, tcp-keepalive for new ones: the kernel then finds the dead and "
-            "touches no living one. CONFIG REWRITE keeps it over a restart";
+            "these connections, " +
+            setting + " for new ones: the kernel then finds the dead and touches no living one";
+        if (!settings.persist.empty())
+            result.remedy += ". " + std::string(settings.persist) + " keeps it over a restart";
     }
     const std::uint64_t doubtful =
         context.verdicts(Verdict::unverified) + context.verdicts(Verdict::suspect);
@@ -217,12 +214,14 @@ Found keepalive_off(const Context& context) {
         add_command(result, context.commands.connleak("verify"));
     }
     add_command(result, context.commands.connleak("protect", "--yes"));
-    if (is_redis(context.server.kind) && setting.value_or(0) == 0) {
-        add_command(result, context.commands.set("tcp-keepalive", 300));
-        add_command(result, context.commands.client("CONFIG REWRITE"));
-        result.remedy +=
-            ". Leave `timeout` for last: it also closes living clients that pause (connleak "
-            "what-if)";
+    if (!setting.empty() && seconds.value_or(0) == 0) {
+        add_command(result, context.commands.set(setting, 300));
+        if (!settings.persist.empty())
+            add_command(result, context.commands.client(std::string(settings.persist)));
+        if (!settings.idle_timeout.empty())
+            result.remedy += ". Leave `" + std::string(settings.idle_timeout) +
+                             "` for last: it also closes living clients that pause (connleak "
+                             "what-if)";
     }
     return result;
 }
@@ -299,13 +298,17 @@ std::string target_text(const Server& server) {
     std::string place =
         anywhere ? ':' + std::to_string(server.endpoint.port) : server.endpoint.text();
     if (!server.path.empty()) return "unix:" + server.path;
-    if (server.kind == ServerKind::tcp) return "tcp://" + place;
-    if (is_mysql(server.kind)) return "mysql://" + place;
-    if (!server.tls) return place;
+    const ServerFamily& family = family_of(server.kind);
+    const auto url = [](std::string_view scheme, const std::string& rest) {
+        return std::string(scheme) + "://" + rest;
+    };
     // Its certificate is for the name.
-    return "rediss://" + (server.host_name.empty()
-                              ? place
-                              : server.host_name + ':' + std::to_string(server.endpoint.port));
+    if (server.tls && !family.tls_scheme.empty())
+        return url(family.tls_scheme,
+                   server.host_name.empty()
+                       ? place
+                       : server.host_name + ':' + std::to_string(server.endpoint.port));
+    return family.named_by_scheme ? url(family.scheme, place) : place;
 }
 
 std::vector<Finding> find_problems(const Sample& sample, const Policy& policy,
@@ -313,7 +316,13 @@ std::vector<Finding> find_problems(const Sample& sample, const Policy& policy,
     std::vector<Finding> findings;
     for (std::size_t index = 0; index < sample.servers.size(); ++index) {
         const Server& server = sample.servers[index];
-        const Context context{sample, policy, report, index, server, Commands(sample, server)};
+        const Context context{sample,
+                              policy,
+                              report,
+                              index,
+                              server,
+                              family_of(server.kind),
+                              Commands(sample, server)};
         std::vector<Finding> of_server;
         for (const auto& rule : rules)
             if (Found found = rule(context)) of_server.push_back(std::move(*found));

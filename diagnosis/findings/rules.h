@@ -7,6 +7,7 @@
 
 #include "diagnosis/findings/commands.h"
 #include "diagnosis/model/report.h"
+#include "diagnosis/model/server_family.h"
 
 namespace connleak {
 
@@ -19,6 +20,7 @@ struct Context {
     const Report& report;
     std::size_t index;
     const Server& server;
+    const ServerFamily& family;
     Commands commands;
 
     [[nodiscard]] std::uint64_t verdicts(Verdict verdict) const {

@@ -7,6 +7,7 @@
 #include "diagnosis/findings/findings.h"
 #include "diagnosis/holders/holders.h"
 #include "diagnosis/model/phrase.h"
+#include "diagnosis/model/server_family.h"
 
 namespace connleak {
 
@@ -37,11 +38,6 @@ constexpr std::uint32_t of_owners = bit(suspects) | bit(per_process_max) | bit(g
 // The server's own list of clients speaks for hosts out of sight.
 constexpr std::uint32_t of_client_list = bit(ghosts) | bit(suspects) | bit(orphans);
 
-// What a server did not tell.
-bool of_conversation(const Gap& gap) {
-    return gap.source == "redis" || gap.source == "mysql";
-}
-
 std::uint32_t hidden_by(const Gap& gap) {
     if (gap.source == "netlink" || gap.source == "netns") return of_sockets;
     if (gap.source == "conntrack" || gap.source == "snapshot") return bit(ghosts) | bit(orphans);
@@ -49,12 +45,12 @@ std::uint32_t hidden_by(const Gap& gap) {
     if (gap.source == "proc")
         return gap.scope.starts_with('/') && gap.scope != "/proc" ? 0 : of_owners;
     // What a server did not tell is judged by what its answer lacks.
-    return of_conversation(gap) ? 0 : of_sockets | bit(clients_used_percent);
+    return is_server_gap(gap) ? 0 : of_sockets | bit(clients_used_percent);
 }
 
 std::uint32_t hidden_by(const Server& server) {
     // Of a service that speaks no protocol only the kernel's sockets can be in sight.
-    if (server.kind == ServerKind::tcp) return server.listening.empty() ? of_client_list : 0;
+    if (!can_be_asked(server.kind)) return server.listening.empty() ? of_client_list : 0;
     std::uint32_t result = 0;
     if (!server.answer.connected_clients || client_limit(server).value_or(0) == 0)
         result |= bit(clients_used_percent);
@@ -72,7 +68,7 @@ void add_gaps(const Sample& sample, std::vector<Blind>& result) {
     std::map<Reason, std::vector<const Gap*>> alike;
     std::vector<Reason> order;
     for (const Gap& gap : sample.gaps) {
-        if (of_conversation(gap)) continue;
+        if (is_server_gap(gap)) continue;
         const Reason reason{gap.source, gap.error, gap.effect, hidden_by(gap)};
         auto& places = alike[reason];
         if (places.empty()) order.push_back(reason);
@@ -94,12 +90,12 @@ std::vector<Blind> blind_spots(const Sample& sample) {
         const std::string scope = server.path.empty() ? server.endpoint.text() : server.path;
         bool told = false;
         for (const Gap& gap : sample.gaps) {
-            if (!of_conversation(gap) || gap.scope != scope) continue;
+            if (!is_server_gap(gap) || gap.scope != scope) continue;
             result.push_back({sentence(gap), told ? 0 : hidden});
             told = true;
         }
         if (told || hidden == 0) continue;
-        if (server.kind == ServerKind::tcp)
+        if (!can_be_asked(server.kind))
             result.push_back({label(server) + " does not listen in what is in sight; only one side "
                                               "of its connections is shown",
                               hidden});
@@ -115,7 +111,7 @@ std::vector<Blind> blind_spots(const Sample& sample) {
         const bool listed = std::ranges::any_of(sample.servers, [&](const Server& server) {
             return gap.scope == (server.path.empty() ? server.endpoint.text() : server.path);
         });
-        if (of_conversation(gap) && !listed)
+        if (is_server_gap(gap) && !listed)
             result.push_back({sentence(gap), of_client_list | bit(clients_used_percent)});
     }
     return result;
@@ -198,7 +194,7 @@ std::string label(const Server& server) {
 }
 
 bool nobody_listens(const Sample& sample, const Server& server) {
-    if (server.kind != ServerKind::tcp || !server.netns || !server.listening.empty()) return false;
+    if (can_be_asked(server.kind) || !server.netns || !server.listening.empty()) return false;
     const auto place = std::ranges::find(sample.namespaces, *server.netns, &Namespace::id);
     return place != sample.namespaces.end() && place->complete &&
            place->translation == Translation::none;

@@ -1,9 +1,9 @@
 #include "diagnosis/holders/purpose.h"
 
 #include <algorithm>
-#include <array>
 
 #include "diagnosis/holders/holders.h"
+#include "diagnosis/model/server_family.h"
 
 namespace connleak {
 
@@ -11,15 +11,6 @@ namespace {
 
 bool ends_with_any(std::string_view text, std::initializer_list<std::string_view> endings) {
     return std::ranges::any_of(endings, [&](std::string_view end) { return text.ends_with(end); });
-}
-
-// "sentinel-", eight digits of its run id, and what the link is for (sentinelSetClientName()).
-bool is_sentinels_name(std::string_view name) {
-    constexpr std::string_view begin = "sentinel-";
-    constexpr std::size_t digits = 8;
-    if (!name.starts_with(begin) || !ends_with_any(name, {"-cmd", "-pubsub"})) return false;
-    name.remove_prefix(begin.size());
-    return name.find('-') == digits && name.find_first_not_of("0123456789abcdef") == digits;
 }
 
 const Process* client_process(const Sample& sample, const Connection& connection) {
@@ -37,16 +28,11 @@ bool is_sentinel(const Process& process) {
 }
 
 bool is_server(const Process& process) {
-    constexpr std::array<std::string_view, 6> programs{
-        "redis-server", "valkey-server", "keydb-server", "dragonfly", "mysqld", "mariadbd"};
-    return std::ranges::find(programs, process.comm) != programs.end();
+    const ServerFamily::Program* program = find_program(process.comm);
+    return program != nullptr && !program->watches && program->name == process.comm;
 }
 
 }  // namespace
-
-bool is_binlog_dump(std::string_view command) {
-    return command.starts_with("Binlog Dump");
-}
 
 std::string_view word(Purpose purpose) {
     switch (purpose) {
@@ -89,19 +75,13 @@ std::string_view word(ServerRole role) {
 }
 
 Purpose purpose_of(const Sample& sample, const Connection& connection) {
-    if (sample.servers[connection.server].kind == ServerKind::tcp) return Purpose::client;
+    if (!can_be_asked(sample.servers[connection.server].kind)) return Purpose::client;
     const Process* process = client_process(sample, connection);
-    if (const ServerClient* row = connection.row;
-        row != nullptr && is_mysql(sample.servers[connection.server].kind))
-        return is_binlog_dump(row->command) ? Purpose::replication : Purpose::client;
-    // Dragonfly's rows have no flags.
-    if (const ServerClient* row = connection.row; row != nullptr && !row->flags.empty()) {
-        if (row->flags.contains('S')) return Purpose::replication;
-        if (row->flags.contains('O')) return Purpose::monitor;
-        // Anybody can call himself so; one that is in sight must be what it says.
-        if (is_sentinels_name(row->name) && (process == nullptr || is_sentinel(*process)))
-            return Purpose::sentinel;
-        return Purpose::client;
+    if (const ServerClient* row = connection.row; row != nullptr && row->purpose) {
+        // Anybody can call himself a Sentinel; one that is in sight must be what it says.
+        const bool other =
+            *row->purpose == Purpose::sentinel && process != nullptr && !is_sentinel(*process);
+        return other ? Purpose::client : *row->purpose;
     }
     if (process == nullptr) return Purpose::client;
     if (is_sentinel(*process)) return Purpose::sentinel;

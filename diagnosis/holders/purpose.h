@@ -3,18 +3,13 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 
 #include "diagnosis/model/report.h"
 
 namespace connleak {
 
-// By the server's own row where there is one (flags, and the name that Sentinel gives itself), else
-// by the process that holds the client's end.
+// By the server's own row where that tells, else by the process that holds the client's end.
 Purpose purpose_of(const Sample& sample, const Connection& connection);
-
-// A replica that reads its master's log, in MySQL's process list.
-bool is_binlog_dump(std::string_view command);
 
 // Of a link between servers: "redis replica 10.0.0.2:6379", "sentinel 10.0.0.3"; "" of a client's.
 std::string link_name(const Sample& sample, const Connection& connection);

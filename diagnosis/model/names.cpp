@@ -198,24 +198,4 @@ std::string_view word(ProxySign sign) {
     return sign == ProxySign::traffic ? "traffic" : "program";
 }
 
-std::string_view word(ServerKind kind) {
-    switch (kind) {
-        case ServerKind::tcp:
-            return "tcp";
-        case ServerKind::redis:
-            return "redis";
-        case ServerKind::valkey:
-            return "valkey";
-        case ServerKind::keydb:
-            return "keydb";
-        case ServerKind::mysql:
-            return "mysql";
-        case ServerKind::mariadb:
-            return "mariadb";
-        case ServerKind::dragonfly:
-            return "dragonfly";
-    }
-    return "tcp";
-}
-
 }  // namespace connleak

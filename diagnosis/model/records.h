@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -12,15 +13,20 @@
 
 #include "diagnosis/model/address.h"
 #include "diagnosis/model/proxy_records.h"
+#include "diagnosis/model/server_client.h"
 #include "diagnosis/model/server_role.h"
 #include "diagnosis/model/socket.h"
 #include "diagnosis/model/unix_side.h"
+
+namespace connleak::probes {
+class Conversation;
+}
 
 namespace connleak {
 
 // Something that the program could not see. It is part of the result and reaches every output.
 struct Gap {
-    std::string source;  // "proc", "netlink", "redis", "mysql", "netns", "conntrack" or "snapshot"
+    std::string source;  // "proc", "netlink", "netns", "conntrack", "snapshot", or a ServerFamily's
     std::string scope;   // what it is about: "pid 312", "10.0.0.1:6379"
     std::string error;   // the errno's name, or the server's own words
     std::string effect;  // what the report lacks because of it, for a person
@@ -139,48 +145,8 @@ struct Processes {
 
 // ---------------------------------------------------------------- servers
 
-// One row of Redis's CLIENT LIST, or of MySQL's process list. A field that this version of the
-// server does not send is absent. Sizes in bytes. Texts are raw bytes from the network.
-struct ServerClient {
-    std::uint64_t id = 0;                   // 0 before Redis 2.8.12
-    std::optional<Endpoint> address;        // absent for a unix socket, and for "?:0"
-    std::optional<Endpoint> local_address;  // laddr, since 6.2
-    std::string path;                       // of a unix socket
-    // MySQL: what it calls the client's address where it resolves names (then `address` is absent),
-    // and the client's port.
-    std::string host_name;
-    std::optional<std::uint16_t> host_port;
-    bool by_unix_socket = false;            // MySQL, which does not tell the path
-    std::optional<std::int32_t> thread_id;  // of the server's thread, in its own pid namespace
-    std::string name;
-    std::string flags;
-    std::string user;
-    std::string command;   // MySQL: "Sleep", "Query"
-    std::string database;  // MySQL
-    std::string state;     // MySQL: what it does about the command
-    std::string library_name;
-    std::string library_version;
-    std::optional<std::int32_t> fd;  // -1 for a client without a descriptor
-    // MySQL: at least; a connection is as old as those that came after it.
-    std::optional<std::int64_t> age_s;
-    std::optional<std::int64_t> idle_s;  // since the last command came
-    std::optional<std::int64_t> db;
-    std::optional<std::int64_t> subscriptions;          // sub
-    std::optional<std::int64_t> pattern_subscriptions;  // psub
-    std::optional<std::int64_t> query_buffer_bytes;     // qbuf
-    std::optional<std::int64_t> output_memory_bytes;    // omem
-    std::optional<std::int64_t> total_memory_bytes;     // tot-mem
-};
-
-// Which program answers (or would answer) on the port.
+// Which program answers (or would answer) on the port; server_family.h has what is known of each.
 enum class ServerKind : std::uint8_t { tcp, redis, valkey, keydb, dragonfly, mysql, mariadb };
-
-constexpr bool is_mysql(ServerKind kind) {
-    return kind == ServerKind::mysql || kind == ServerKind::mariadb;
-}
-constexpr bool is_redis(ServerKind kind) {
-    return kind != ServerKind::tcp && !is_mysql(kind);
-}
 
 // What a server said of itself. Every fact can be missing: the rest of the report goes on without
 // it.
@@ -206,8 +172,8 @@ struct ServerAnswer {
     std::optional<std::uint64_t> rejected_connections;
     std::optional<std::uint64_t> total_connections_received;
     std::optional<std::uint64_t> uptime_s;
-    std::optional<std::uint64_t> tcp_keepalive_s;  // CONFIG tcp-keepalive
-    std::optional<std::uint64_t> timeout_s;        // CONFIG timeout; MySQL: wait_timeout
+    std::optional<std::uint64_t> tcp_keepalive_s;  // the keepalive setting of its family
+    std::optional<std::uint64_t> timeout_s;        // its idle timeout
     // MySQL's own.
     std::optional<std::uint64_t> interactive_timeout_s;
     std::optional<std::uint64_t> max_used_connections;
@@ -247,6 +213,8 @@ struct Server {
     bool tls = false;                       // it is to be asked by TLS
     std::string host_name;                  // as the TARGET names it; "" for an address
     ServerAnswer answer;
+    // The open conversation with it, for those who ask it again; opaque here. nullptr: not asked.
+    std::shared_ptr<probes::Conversation> conversation;
 };
 
 // ---------------------------------------------------------------- snapshots of other hosts
@@ -293,6 +261,7 @@ struct Sample {
     // interest, as they were before the sockets were read.
     std::vector<TrackedConnection> tracked;
     std::vector<Gap> gaps;
+    double asking_ms = 0;  // what asking all servers took, those that were left out later too
     // Where this run had its password from, for the commands that it tells: never the password.
     std::string password_file;
     bool password_asked = false;

@@ -52,9 +52,6 @@ inline constexpr std::size_t keepalive_count = 4;
 
 enum class Severity : std::uint8_t { ok, warning, critical };
 
-// client: whatever is none of the others.
-enum class Purpose : std::uint8_t { client, replication, sentinel, monitor };
-
 // Who is at the other end of a proxy that carries a connection.
 struct ProxiedClient {
     Endpoint address;                      // port 0: one of several that look alike
@@ -220,7 +217,6 @@ std::string_view ss_word(State state);  // as ss prints it: ESTAB
 std::string_view word(TimerKind kind);
 std::string_view word(GroupKind kind);
 std::string_view word(ProxySign sign);
-std::string_view word(ServerKind kind);
 std::string_view word(Translation translation);
 
 }  // namespace connleak

@@ -38,6 +38,18 @@ bool is_internal(const ServerClient& client, std::string_view host) {
            (client.user == "system user" && !host.contains(':'));
 }
 
+// A replica that reads its master's log.
+bool is_binlog_dump(std::string_view command) {
+    return command.starts_with("Binlog Dump");
+}
+
+// From wait_timeout, which counts while no command is under way.
+std::optional<Exempt> exempt_from_timeout(std::string_view command) {
+    if (is_binlog_dump(command)) return Exempt::replica;
+    if (command != "Sleep") return Exempt::busy;
+    return std::nullopt;
+}
+
 }  // namespace
 
 ProcessList::ProcessList(std::span<const std::string> columns) {
@@ -53,6 +65,7 @@ ProcessList::ProcessList(std::span<const std::string> columns) {
     command_ = find("command");
     time_ = find("time");
     state_ = find("state");
+    progress_ = find("progress");
 }
 
 void ProcessList::add(MysqlRow row) {
@@ -71,6 +84,11 @@ void ProcessList::add(MysqlRow row) {
     const std::string_view host = value(row, host_);
     if (is_internal(client, host)) return;
     read_host(host, client);
+    client.purpose = is_binlog_dump(client.command) ? Purpose::replication : Purpose::client;
+    client.exempt = exempt_from_timeout(client.command);
+    // All that is left but for the text of the query, which is nobody's business.
+    client.native.add("Host", host);
+    if (progress_) client.native.add("Progress", value(row, progress_));
     clients_.push_back(std::move(client));
 }
 
@@ -87,6 +105,7 @@ std::vector<ServerClient> ProcessList::take(std::optional<std::uint64_t> uptime_
     for (ServerClient& client : clients_) {
         if (client.idle_s) at_least = std::max(at_least.value_or(0), *client.idle_s);
         client.age_s = at_least;
+        client.age_is_least = true;
     }
     std::ranges::reverse(clients_);
     return std::move(clients_);
@@ -97,7 +116,7 @@ void read_host(std::string_view host, ServerClient& client) {
     // An address, too, before its port is known; then it is none of a Unix socket's.
     if (colon == std::string_view::npos) {
         if (host == "localhost")
-            client.by_unix_socket = true;
+            client.by_unix_socket = client.unnamed = true;
         else
             client.host_name = host;
         return;

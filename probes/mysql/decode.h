@@ -33,7 +33,7 @@ class ProcessList {
 
   private:
     using Column = std::optional<std::size_t>;
-    Column id_, user_, host_, database_, command_, time_, state_;
+    Column id_, user_, host_, database_, command_, time_, state_, progress_;
     std::vector<ServerClient> clients_;
     std::uint64_t dropped_ = 0;
 };

@@ -226,10 +226,13 @@ void MysqlConversation::Impl::leave_out_own(ServerAnswer& answer) {
 // MariaDB shows it beside the row, MySQL in the performance schema; without, nothing is lost but
 // that.
 void MysqlConversation::Impl::ask_threads(ServerAnswer& answer) {
+    const bool is_mariadb = answer.kind == ServerKind::mariadb;
+    const char* column = is_mariadb ? "TID" : "THREAD_OS_ID";
+    for (ServerClient& client : answer.clients) client.native.add(column, std::nullopt);
     const auto named = [](const ServerClient& client) { return !client.address; };
     if (!session.open() || std::ranges::none_of(answer.clients, named)) return;
     std::map<std::uint64_t, std::uint64_t> threads;
-    session.query(answer.kind == ServerKind::mariadb
+    session.query(is_mariadb
                       ? "SELECT ID, TID FROM information_schema.PROCESSLIST"
                       : "SELECT PROCESSLIST_ID, THREAD_OS_ID FROM performance_schema.threads "
                         "WHERE PROCESSLIST_ID IS NOT NULL",
@@ -238,8 +241,9 @@ void MysqlConversation::Impl::ask_threads(ServerAnswer& answer) {
                   });
     for (ServerClient& client : answer.clients) {
         const auto found = threads.find(client.id);
-        if (found != threads.end() && std::in_range<std::int32_t>(found->second))
-            client.thread_id = static_cast<std::int32_t>(found->second);
+        if (found == threads.end() || !std::in_range<std::int32_t>(found->second)) continue;
+        client.thread_id = static_cast<std::int32_t>(found->second);
+        client.native.add(column, std::to_string(found->second));
     }
 }
 

@@ -1,10 +1,10 @@
 #include "probes/proc/server_processes.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <utility>
 
+#include "diagnosis/model/server_family.h"
 #include "probes/proc/decode.h"
 #include "probes/proc/fd_walk.h"
 #include "probes/proc/file.h"
@@ -21,12 +21,12 @@ std::optional<ServerProcess> look_at(const Descriptor& proc, const std::string& 
     if (!folder) return std::nullopt;
     const auto comm = read_text(*folder, "comm", 64);
     if (!comm) return std::nullopt;
-    const auto kind = server_kind_of(std::string_view(*comm).substr(0, comm->find('\n')));
-    if (!kind) return std::nullopt;
+    const auto* program = find_program(std::string_view(*comm).substr(0, comm->find('\n')));
+    if (program == nullptr) return std::nullopt;
 
     ServerProcess process;
     std::from_chars(name.data(), name.data() + name.size(), process.pid);
-    process.kind = *kind;
+    process.kind = program->kind;
     if (const auto stat = read_text(*folder, "stat", 4096)) {
         if (const auto parsed = parse_stat(*stat)) process.parent = parsed->parent;
     }
@@ -50,23 +50,6 @@ std::optional<ServerProcess> look_at(const Descriptor& proc, const std::string& 
 }
 
 }  // namespace
-
-std::optional<ServerKind> server_kind_of(std::string_view comm) {
-    constexpr std::array kinds{
-        std::pair{std::string_view("redis-server"), ServerKind::redis},
-        std::pair{std::string_view("valkey-server"), ServerKind::valkey},
-        std::pair{std::string_view("keydb-server"), ServerKind::keydb},
-        std::pair{std::string_view("dragonfly"), ServerKind::dragonfly},
-        std::pair{std::string_view("redis-sentinel"), ServerKind::redis},
-        std::pair{std::string_view("mysqld"), ServerKind::mysql},
-        std::pair{std::string_view("mariadbd"), ServerKind::mariadb},
-        std::pair{std::string_view("valkey-sentinel"), ServerKind::valkey},
-        std::pair{std::string_view("keydb-sentinel"), ServerKind::keydb},
-    };
-    for (const auto& [name, kind] : kinds)
-        if (comm.starts_with(name)) return kind;
-    return std::nullopt;
-}
 
 std::optional<std::uint16_t> port_of_title(std::string_view title) {
     const std::size_t blank = title.find(' ');

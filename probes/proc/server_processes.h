@@ -1,4 +1,4 @@
-// The Redis-compatible servers that run on this host, found by the names of their processes before
+// The servers that run on this host, found by the names of their processes before
 // anything else is walked: only their own descriptors are looked at.
 #pragma once
 
@@ -12,9 +12,6 @@
 #include "diagnosis/model/records.h"
 
 namespace connleak::probes {
-
-// The kind of server that a program of this name (comm) is; std::nullopt for any other program.
-std::optional<ServerKind> server_kind_of(std::string_view comm);
 
 // The port in the title that Redis gives itself ("redis-server 127.0.0.1:6379 [cluster]").
 std::optional<std::uint16_t> port_of_title(std::string_view title);

@@ -1,6 +1,7 @@
 #include "probes/redis/decode.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstdint>
 #include <limits>
@@ -93,8 +94,29 @@ constexpr std::uint64_t key(std::string_view name) {
     return value;
 }
 
+// Of a version that does not tell them they are there all the same, as unknown.
+constexpr std::array<std::string_view, 8> usual_native{"flags", "fd",   "sub",      "psub",
+                                                       "qbuf",  "omem", "lib-name", "lib-ver"};
+
+// A row while it is read: what decides of it stands in several fields.
+struct Row {
+    ServerClient client;
+    std::string_view flags;
+    bool subscribes = false;
+    std::uint32_t usual = 0;  // which of usual_native it has, by bits
+};
+
 // Returns whether the field is one of those that make a line a client's row.
-bool apply_field(std::string_view name, std::string_view value, ServerClient& client) {
+bool apply_field(std::string_view name, std::string_view value, Row& row) {
+    ServerClient& client = row.client;
+    const auto native = [&] {
+        client.native.add(name, value.empty() ? std::nullopt : std::optional(value));
+    };
+    const auto usual = [&] {
+        const auto* at = std::ranges::find(usual_native, name);
+        row.usual |= 1U << static_cast<unsigned>(at - usual_native.begin());
+        native();
+    };
     switch (key(name)) {
         case key("id"):
             client.id = number<std::uint64_t>(value, 0).value_or(0);
@@ -108,24 +130,20 @@ bool apply_field(std::string_view name, std::string_view value, ServerClient& cl
             return false;
         case key("fd"):
             client.fd = number<std::int32_t>(value, -1);
+            usual();
             return true;
         case key("name"):
             client.name = value;
             return false;
         case key("flags"):
-            client.flags = value;
+            row.flags = value;
+            usual();
             return false;
         case key("user"):
             client.user = value;
             return false;
         case key("cmd"):
             client.command = value;
-            return false;
-        case key("lib-name"):
-            client.library_name = value;
-            return false;
-        case key("lib-ver"):
-            client.library_version = value;
             return false;
         case key("age"):
             client.age_s = seconds(value);
@@ -134,26 +152,66 @@ bool apply_field(std::string_view name, std::string_view value, ServerClient& cl
             client.idle_s = seconds(value);
             return false;
         case key("db"):
-            client.db = count(value);
-            return false;
-        case key("sub"):
-            client.subscriptions = count(value);
-            return false;
-        case key("psub"):
-            client.pattern_subscriptions = count(value);
-            return false;
-        case key("qbuf"):
-            client.query_buffer_bytes = count(value);
-            return false;
-        case key("omem"):
-            client.output_memory_bytes = count(value);
+            client.database = count(value) ? value : std::string_view{};
             return false;
         case key("tot-mem"):
-            client.total_memory_bytes = count(value);
+            client.memory_bytes = count(value);
+            return false;
+        case key("sub"):
+        case key("psub"):
+            row.subscribes |= count(value).value_or(0) > 0;
+            usual();
+            return false;
+        case key("qbuf"):
+        case key("omem"):
+        case key("lib-name"):
+        case key("lib-ver"):
+            usual();
             return false;
         default:
+            native();
             return false;
     }
+}
+
+// "sentinel-", eight digits of its run id, and what the link is for (sentinelSetClientName()).
+bool is_sentinels_name(std::string_view name) {
+    constexpr std::string_view begin = "sentinel-";
+    constexpr std::size_t digits = 8;
+    if (!name.starts_with(begin) || !(name.ends_with("-cmd") || name.ends_with("-pubsub")))
+        return false;
+    name.remove_prefix(begin.size());
+    return name.find('-') == digits && name.find_first_not_of("0123456789abcdef") == digits;
+}
+
+// Dragonfly's rows have no flags.
+std::optional<Purpose> purpose_of(const Row& row) {
+    if (row.flags.empty()) return std::nullopt;
+    if (row.flags.contains('S')) return Purpose::replication;
+    if (row.flags.contains('O')) return Purpose::monitor;
+    return row.client.name && is_sentinels_name(*row.client.name) ? Purpose::sentinel
+                                                                  : Purpose::client;
+}
+
+// Whom clientsCronHandleTimeout() passes over.
+std::optional<Exempt> exempt_from_timeout(const Row& row) {
+    const auto has = [&](char flag) { return row.flags.contains(flag); };
+    if (has('O')) return Exempt::monitor;  // which carries a replica's mark as well
+    if (has('S')) return Exempt::replica;
+    if (has('M')) return Exempt::master;
+    if (has('b')) return Exempt::blocked;
+    if (has('P') || row.subscribes) return Exempt::subscriber;
+    return std::nullopt;
+}
+
+void conclude(Row& row) {
+    ServerClient& client = row.client;
+    client.purpose = purpose_of(row);
+    client.exempt = exempt_from_timeout(row);
+    client.opened_by_server = row.flags.contains('M');
+    client.by_unix_socket = !client.path.empty() || row.flags.contains('U');
+    for (unsigned at = 0; at < usual_native.size(); ++at)
+        if ((row.usual >> at & 1U) == 0) client.native.add(usual_native[at], std::nullopt);
 }
 
 bool starts_name(char letter) {
@@ -182,8 +240,10 @@ bool path_goes_on(std::string_view value, std::string_view rest) {
 
 // Walks over the fields of a row. Blanks part them; a word that does not look like a field belongs
 // to the value before it, and before the first field to nothing.
-bool parse_row(std::string_view line, ServerClient& client) {
+bool parse_row(std::string_view line, ServerClient& into) {
     constexpr std::size_t none = std::string_view::npos;
+    Row row;
+    row.client.native.reserve(line.size());
     bool is_row = false;
     std::size_t begin = 0;
     std::size_t name_stop = name_end(line, begin);
@@ -209,8 +269,10 @@ bool parse_row(std::string_view line, ServerClient& client) {
         // The last value reaches to the end of the line.
         std::string_view value = line.substr(0, value_end).substr(value_begin);
         while (value.ends_with(' ')) value.remove_suffix(1);
-        if (apply_field(name, value, client)) is_row = true;
+        if (apply_field(name, value, row)) is_row = true;
     }
+    conclude(row);
+    into = std::move(row.client);
     return is_row;
 }
 

@@ -247,7 +247,7 @@ class Interview {
         if (!answer_.clients_complete) return;
         answer_.listed_clients = static_cast<std::uint64_t>(std::ranges::count_if(
             answer_.clients,
-            [](const ServerClient& client) { return !client.flags.contains('S'); }));
+            [](const ServerClient& client) { return client.purpose != Purpose::replication; }));
         const auto counted = answer_.connected_clients;
         if (!counted || *counted == *answer_.listed_clients) return;
         const Reply reply =

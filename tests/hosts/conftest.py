@@ -9,6 +9,7 @@ what goes wrong, report.py runs connleak and reads the report. What all this nee
 tests are skipped, and with CONNLEAK_NO_SKIP=1 a skip is a failure.
 """
 
+import json
 import os
 import shutil
 import signal
@@ -20,6 +21,7 @@ import pytest
 import report
 from lab import Lab
 from services import CLI, PHP_FPM, SERVER
+from shard import Shard
 
 # A shell starts what runs in the background with SIGINT ignored, and children would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -40,8 +42,15 @@ def missing():
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "lab: needs no connleak, proves the harness itself")
+    config.addinivalue_line("markers", "alone: needs the machine for itself, and runs after all others")
+    config.addinivalue_line("markers", "network: downloads, and so runs in the machine's own network")
+    config.addinivalue_line("markers", "together(name): shares something with the others of this name; one shard runs them")
+    config.addinivalue_line("markers", "long: takes ten seconds or more, and so begins early")
+    config.addinivalue_line("markers", "sanitize: one of those that run under the sanitizers")
     config.addinivalue_line("markers", "tls_build: of a connleak that has TLS")
     config.addinivalue_line("markers", "plain_build: of a connleak that has none")
+    if os.environ.get("CONNLEAK_SHARD"):
+        config.pluginmanager.register(Shard(*json.loads(os.environ["CONNLEAK_SHARD"])))
     # Ended from outside, the fixtures shall clean up as they do at ^C.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("SIGTERM"))
 

@@ -56,7 +56,7 @@ def main():
         say("web2's kernel loses 20 connections without a word to the server; web3 is switched off.")
         ghost_host_up(web2, connections[:20])
         ghost_host_gone(web3)
-        silence()
+        silence(2)
 
         target = f"redis://{redis.target}"
         say("What connleak says of it (--recent 2s, because the demo does not wait for a minute of silence):")

@@ -11,6 +11,8 @@ from report import connleak
 from roots import built, root, run
 from services import Client, Redis
 
+pytestmark = pytest.mark.network
+
 # A C library that listened to this file would look for modules of these names.
 FOREIGN = "passwd: foreign\ngroup: foreign\nhosts: foreign\nservices: foreign\n"
 NAME_SERVER = """

@@ -11,6 +11,8 @@ import pytest
 from report import BINARY, ROOT
 from roots import SUITE, Machine, built, in_root, root, run
 
+pytestmark = pytest.mark.network
+
 EXPORTER = "var/lib/prometheus/node-exporter"
 
 

@@ -1,20 +1,10 @@
 """Runs `connleak reap`, `protect` and `what-if`, and reads what they did or would do."""
 
-import functools
 import json
 
-import jsonschema
-
-from report import ROOT, connleak
+from report import connleak
+from schemas import validator
 from services import Endpoint
-
-
-@functools.cache
-def validator(name):
-    rules = json.loads((ROOT / f"man/connleak-{name}.schema.json").read_text())
-    made = jsonschema.validators.validator_for(rules)
-    made.check_schema(rules)
-    return made(rules)
 
 
 class Actions(dict):

@@ -31,25 +31,46 @@ NETNS = Path("/run/netns")
 PYTHON = "/usr/bin/python3"
 HERE = Path(__file__).resolve().parent
 
+SLACK = 0.15  # Redis reads the clock ten times a second
+
 _numbers = itertools.count(1)
 _open_labs = []
 
 
-def eventually(predicate, timeout=10.0, interval=0.02, what=None):
-    """Polls until predicate() is true and returns its value."""
-    deadline = time.monotonic() + timeout
+def eventually(predicate, timeout=20.0, interval=0.02, what=None):
+    """Polls until predicate() is true and returns its value. The longer it takes, the longer are the intervals, up to
+    0.2 s: most predicates start a process, and other tests want the processors, too."""
+    deadline, pause = time.monotonic() + timeout, interval
     while True:
         value = predicate()
         if value:
             return value
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {timeout} s: {what or predicate}; last value: {value!r}")
-        time.sleep(interval)
+        time.sleep(pause)
+        pause = min(pause * 1.2, max(interval, 0.2))
 
 
-def silence(seconds=2.3):
-    """The one place where a test sleeps: silence on the wire is the subject. Above 2 s even by Redis's own
-    clock, which counts whole seconds."""
+def silence(seconds=1, heard=("lastrcv", "lastack")):
+    """Returns once every TCP connection of the open labs has been silent for longer than `seconds`: by the kernel, as
+    `--recent` counts it, and by a server whose clock counts whole seconds. A connection that speaks meanwhile does not
+    hold this up for longer: it has had its chance to be silent. heard: what counts as hearing, as ss names it."""
+    seconds += SLACK
+    until = time.monotonic() + seconds
+    while (left := min(until - time.monotonic(), seconds - last_heard(heard))) > 0:
+        time.sleep(left)
+
+
+def last_heard(heard):
+    """The seconds since any connection in sight heard from its peer; 0 where there is none to ask."""
+    silent = [int(word.split(":")[1]) for lab in _open_labs for host in lab.living() if host.processes
+              for word in host.run("ss", "-Htni", "state", "connected").stdout.split()
+              if word.split(":")[0] in heard]
+    return min(silent, default=0) / 1000
+
+
+def nothing_happens_for(seconds):
+    """The one wait of a fixed time: something must not happen, and this is when it would."""
     time.sleep(seconds)
 
 

@@ -197,5 +197,5 @@ def with_hosts_file(lab, text):
 
 def mysql_of(row):
     """What the report says of a connection beside the kernel's facts, without what moves."""
-    told = collections.defaultdict(lambda: None, row["mysql"] or {})
-    return told["id"], told["user"], told["db"], told["command"]
+    told = collections.defaultdict(lambda: None, row["listed"] or {})
+    return told["id"], told["user"], told["database"], told["command"]

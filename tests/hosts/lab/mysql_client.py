@@ -11,6 +11,7 @@ import os
 import socket
 import struct
 import threading
+import time
 
 import pymysql
 
@@ -112,6 +113,7 @@ class Client:
                     connection._force_close()
                     sock.close()
                 self.count += 1
+                time.sleep(0.005)
             for sock, connection in held:
                 connection._force_close()
                 sock.close()

@@ -9,14 +9,11 @@ import subprocess
 import time
 from pathlib import Path
 
-import jsonschema
-
+import schemas
 from lab import NETNS, Lab
 
 ROOT = Path(__file__).resolve().parents[3]
 BINARY = Path(os.environ.get("CONNLEAK", ROOT / "build/test/connleak")).absolute()
-SCHEMA = ROOT / "man/connleak-report.schema.json"
-LINES_SCHEMA = ROOT / "man/connleak-ndjson.schema.json"
 VERDICTS = ["healthy", "ghost", "suspect", "unverified", "orphan", "unaccepted", "close-wait", "transient"]
 LINE_TYPES = {"servers": "server", "connections": "connection", "processes": "process", "groups": "group",
               "findings": "finding", "gaps": "gap"}
@@ -73,29 +70,6 @@ def scan(*words, check=0, **options):
     return Report(done, shown)
 
 
-@functools.cache
-def schema():
-    if not SCHEMA.exists() or not SCHEMA.stat().st_size:
-        return None
-    rules = json.loads(SCHEMA.read_text())
-    validator = jsonschema.validators.validator_for(rules)
-    validator.check_schema(rules)
-    return validator(rules)
-
-
-@functools.cache
-def line_schema():
-    """The lines' schema refers to the report's by its name. Both in one, because jsonschema before 4.18 loses
-    its way from one document with a urn to another."""
-    report = json.loads(SCHEMA.read_text().replace('"#/$defs/', '"#/$defs/report/$defs/'))
-    name = report.pop("$id")
-    rules = json.loads(LINES_SCHEMA.read_text().replace(f'"{name}#/', '"#/$defs/report/'))
-    rules["$defs"]["report"] = report
-    validator = jsonschema.validators.validator_for(rules)
-    validator.check_schema(rules)
-    return validator(rules)
-
-
 def scan_lines(*words, **options):
     """`connleak WORDS --format ndjson`: its lines, each held against the schema, the summary last."""
     done = connleak(*words, "--format", "ndjson", **options)
@@ -104,7 +78,7 @@ def scan_lines(*words, **options):
     assert text.endswith("\n")
     lines = [json.loads(line, parse_constant=reject) for line in text.removesuffix("\n").split("\n")]
     for line in lines:
-        line_schema().validate(line)
+        schemas.validator("ndjson").validate(line)
     summary = lines[-1]
     for line in lines:
         assert (line["host"], line["generated_at"]) == (summary["host"], summary["generated_at"])
@@ -126,16 +100,15 @@ class Report(dict):
     def __init__(self, done, shown):
         self.seconds, self.raw, self.stderr = done.seconds, done.stdout, done.stderr
         super().__init__(json.loads(done.stdout.decode("utf-8", errors="strict"), parse_constant=reject))
-        assert self["schema_version"] == 1, shown
+        assert self["schema_version"] == 2, shown
         self.connections = [Row(row) for row in self["connections"]]
         self.validate()
 
     def validate(self):
         for row in self.connections:
             assert row.verdict in VERDICTS, row
-        if schema():
-            schema().validate({name: value[:VALIDATED_ROWS] if isinstance(value, list) else value
-                               for name, value in self.items()})
+        schemas.validator("report").validate({name: value[:VALIDATED_ROWS] if isinstance(value, list) else value
+                                              for name, value in self.items()})
 
     # ------------------------------------------------------------ servers
 

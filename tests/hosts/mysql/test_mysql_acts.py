@@ -35,6 +35,7 @@ def only_the_living_are_left(db, made, host):
 
 # ---------------------------------------------------------------- reap
 
+@pytest.mark.sanitize("reap by KILL")
 @pytest.mark.parametrize("method", ["auto", "kill", "destroy"])
 @pytest.mark.parametrize("family", ["ipv4", "ipv6", "mapped", "names"])
 def test_exactly_the_ghosts_go(pair, method, family):
@@ -123,6 +124,7 @@ def test_both_kinds_of_servers_at_once(pair):
 
 # ---------------------------------------------------------------- what-if
 
+@pytest.mark.sanitize("what-if")
 def test_whom_a_wait_timeout_would_close(pair):
     """By the time asleep; what runs a statement is not asleep, however long it runs."""
     server, web = pair
@@ -155,6 +157,7 @@ def test_a_server_whose_list_is_not_all_has_no_what_if(pair):
 
 # ---------------------------------------------------------------- verify, protect
 
+@pytest.mark.sanitize("verify")
 def test_verify(pair):
     server, web = pair
     db = MariaDb(server)
@@ -182,6 +185,7 @@ def test_protect_changes_nothing_that_has_keepalive(pair):
 
 # ---------------------------------------------------------------- check and the formats
 
+@pytest.mark.sanitize("check")
 def test_check(pair):
     server, web = pair
     db, client = MariaDb(server), MySqlClient(web)
@@ -196,13 +200,14 @@ def test_check(pair):
     assert check("-c", "ghosts=1", status=2).values["ghosts"] == 2
 
 
+@pytest.mark.sanitize("every format")
 def test_every_format(pair):
     server, web = pair
     db = MariaDb(server)
     made = sick(db, web)
     lines = scan_lines()
     assert [line["kind"] for line in lines if line["type"] == "server"] == ["mariadb"]
-    told = {line["mysql"]["id"] for line in lines if line["type"] == "connection"}
+    told = {line["listed"]["id"] for line in lines if line["type"] == "connection"}
     assert told == set(made.client.ids.values())
     done = connleak("--format", "prometheus")
     text = done.stdout.decode()

@@ -61,7 +61,7 @@ def refused(report, db, made, error):
     assert (entry["kind"], entry["maxclients"], entry["connected_clients"]) in (
         ("mariadb", None, None), ("mysql", None, None))
     assert error in entry["error"]
-    assert [report.row(endpoint, service=db)["mysql"] for endpoint in made.dead + made.live] == [None] * 4
+    assert [report.row(endpoint, service=db)["listed"] for endpoint in made.dead + made.live] == [None] * 4
     no_secret(report)
 
 
@@ -73,6 +73,7 @@ def option_file(path, text):
 
 # ---------------------------------------------------------------- ways in
 
+@pytest.mark.sanitize("option files")
 def test_option_files(pair, home):
     server, web = pair
     db = MariaDb(server)
@@ -192,6 +193,7 @@ def test_a_wrong_target_is_one_clear_line(target):
 
 # ---------------------------------------------------------------- at the limit
 
+@pytest.mark.sanitize("a server at its limit")
 def test_locked_out_at_max_connections(pair, home):
     """`monitor` has no reserved place (that takes CONNECTION ADMIN at login, which he lacks here)."""
     server, web = pair
@@ -248,7 +250,7 @@ def test_the_reserved_place_lets_root_in(pair, home):
         report.expect(live, "healthy", service=db)
         assert not report.gaps("mysql")
         assert {"ghost-connections", "clients-near-limit"} <= report.codes(db)
-        assert report.row(dead[0], service=db)["mysql"]["id"] == client.ids[dead[0]]
+        assert report.row(dead[0], service=db)["listed"]["id"] == client.ids[dead[0]]
 
 
 def test_the_extra_port_lets_in(pair, home):
@@ -266,6 +268,7 @@ def test_the_extra_port_lets_in(pair, home):
 
 # ---------------------------------------------------------------- rights
 
+@pytest.mark.sanitize("a list that is not all")
 def test_a_user_who_sees_only_itself(pair, home):
     """Without PROCESS the list has one's own connections alone: it says nothing of the others."""
     server, web = pair

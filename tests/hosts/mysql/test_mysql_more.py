@@ -40,6 +40,7 @@ def test_the_servers_and_clients_of_these_tests(three):
     eventually(lambda: not db.processes())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("names", [False, True], ids=["addresses", "names"])
 def test_churn(three, names):
     """Logins come and go all the time: not one false verdict, not one row of another's, and no plan but for ghosts."""
@@ -61,7 +62,7 @@ def test_churn(three, names):
         report.expect(dead, "ghost", "peer-socket-absent", service=db)
         report.expect(live, "healthy", "peer-socket-present", service=db)
         for endpoint in dead + live:
-            told = report.row(endpoint, service=db)["mysql"]
+            told = report.row(endpoint, service=db)["listed"]
             assert told["id"] == client.ids[endpoint] if told or not names else True
     assert act("reap", *words, "--yes", host=server).done == sorted(dead)
     stopped = [churner.churned(stop=True) for churner in churners]
@@ -78,7 +79,7 @@ def test_a_server_without_a_network(lab):
         server, rows = of(scan(*words, host=host), db)
         assert (server["kind"], server["port"], server["path"]) == ("mariadb", None, str(db.socket))
         assert (server["reachable"], server["counts"]["healthy"]) == (True, 3)
-        assert {inode: row["mysql"]["id"] for inode, row in by_client(rows).items()} == client.ids
+        assert {inode: row["listed"]["id"] for inode, row in by_client(rows).items()} == client.ids
     assert client.alive(held) == held
 
 
@@ -93,7 +94,7 @@ def test_unix_sockets_of_a_server_in_a_container(lab):
     rows = [row for row in report.connections if "path" in row["client"]]
     assert server["counts"]["healthy"] == 3
     for inode, row in by_client(rows).items():
-        assert row["mysql"] is None or row["mysql"]["id"] == client.ids[inode]
+        assert row["listed"] is None or row["listed"]["id"] == client.ids[inode]
         assert row.owners("server") == {db.servers_pid()}
 
 
@@ -123,6 +124,7 @@ def test_the_extra_port_is_the_same_server(three):
         assert mysql_of(row)[0] == client.ids[endpoint]
 
 
+@pytest.mark.sanitize("replicas")
 def test_a_replica_is_told_as_such(three):
     server, web, other = three
     settings = {"skip_log_bin": None, "log_bin": "binlog"}
@@ -138,7 +140,7 @@ def test_a_replica_is_told_as_such(three):
     report = scan()
     report.expect(live, "healthy", service=db)
     [link] = [row for row in report.rows(service=db) if row.owners("client") == {copy.pid}]
-    assert (link.verdict, link["purpose"], link["mysql"]["user"]) == ("healthy", "replication", "replica")
+    assert (link.verdict, link["purpose"], link["listed"]["user"]) == ("healthy", "replication", "replica")
     assert {row["purpose"] for end in live for row in report.rows(end, service=db)} == {"client"}
     # A replica's own threads are nobody's connections, and are waited for in vain by none.
     assert report.counts(copy) == {}

@@ -24,7 +24,7 @@ def named(server, names, **config):
 
 def ids(report, endpoints, db):
     rows = [report.row(endpoint, service=db) for endpoint in endpoints]
-    return [row["mysql"] and row["mysql"]["id"] for row in rows]
+    return [row["listed"] and row["listed"]["id"] for row in rows]
 
 
 @pytest.mark.parametrize("family", ["ipv4", "ipv6", "mapped"])
@@ -45,7 +45,7 @@ def test_a_name_does_not_break_the_join(three, family):
     for endpoint in dead + live:
         row = report.row(endpoint, service=db)
         assert mysql_of(row) == (client.ids[endpoint], "app", None, "Sleep")
-        assert row["mysql"]["host"] == "web1.example"
+        assert row["listed"]["native"]["Host"] == f"web1.example:{endpoint.port}"
         assert (row["client"]["address"], row["client"]["port"]) == tuple(endpoint)
     assert sorted(client.alive(live)) == sorted(live)
 
@@ -101,6 +101,7 @@ def test_names_seen_from_the_clients_host_alone(three):
     assert sorted(client.alive(live)) == sorted(live)
 
 
+@pytest.mark.sanitize("clients by name")
 @pytest.mark.parametrize("name", ["localhost", "10.1.2.3", "a-very-long-name-" + "x" * 40 + ".example"])
 def test_names_that_mislead(three, name):
     """A name that looks like an address, like the Unix socket's, or is longer than the list shows."""
@@ -142,6 +143,7 @@ def test_a_loopback_connection_beside_unix_ones(three):
 
 # ---------------------------------------------------------------- Unix sockets
 
+@pytest.mark.sanitize("Unix sockets")
 @pytest.mark.parametrize("handling", ["one-thread-per-connection", "pool-of-threads"])
 @pytest.mark.parametrize("words", ["found", "named"])
 def test_unix_sockets(lab, handling, words):
@@ -164,9 +166,9 @@ def test_unix_sockets(lab, handling, words):
             assert (row.verdict, row.owners("client"), row.owners("server")) == ("healthy", {client.pid}, {db.pid})
             if handling == "one-thread-per-connection":
                 assert mysql_of(row) == (client.ids[inode], "app", None, "Sleep")
-                assert row["mysql"]["host"] == "localhost"
+                assert row["listed"]["native"]["Host"] == "localhost"
             else:
-                assert row["mysql"] is None or row["mysql"]["id"] == client.ids[inode]
+                assert row["listed"] is None or row["listed"]["id"] == client.ids[inode]
     assert one.alive(held[one.pid]) == held[one.pid]
 
 
@@ -184,7 +186,7 @@ def test_unix_sockets_of_a_busy_server(lab):
     assert server["counts"]["healthy"] == 4 and rows.keys() == set(busy + idle)
     for inode, row in rows.items():
         assert row.verdict == "healthy"
-        assert row["mysql"] is None and inode in busy or row["mysql"]["id"] == client.ids[inode]
+        assert row["listed"] is None and inode in busy or row["listed"]["id"] == client.ids[inode]
 
 
 def test_a_unix_client_that_is_gone_but_for_a_fork(lab):

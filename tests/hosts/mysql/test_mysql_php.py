@@ -41,6 +41,7 @@ def pooled(db, n, seconds=2):
     db.asleep(db.processes(), seconds)
 
 
+@pytest.mark.sanitize("pools of php-fpm")
 @pytest.mark.parametrize("how", ["pdo", "mysqli"])
 def test_two_persistent_connections_per_worker(pair, how):
     server, web = pair
@@ -61,7 +62,7 @@ def test_two_persistent_connections_per_worker(pair, how):
         assert row["group"] == GROUP
     rows = [row for row in report.rows(service=db) if row.verdict != "transient"]
     assert [(row.verdict, row["group"]) for row in rows] == [("healthy", GROUP)] * 8
-    assert {row["mysql"]["id"] for row in rows} == set(db.processes())
+    assert {row["listed"]["id"] for row in rows} == set(db.processes())
     text = " ".join(finding["remedy"] or "" for finding in report.findings(db, "duplicate-persistent-connections"))
     assert "pconnect" not in text, "that is Redis's word"
 
@@ -172,7 +173,7 @@ def test_haproxy_is_named_and_who_is_behind_it(lab):
         report = scan(*words, **({"host": server} if words else {}))
         rows = [row for row in report.rows(service=db) if row.owners("client") == {haproxy.pid}]
         assert len(rows) == 3 and {row.verdict for row in rows} == {"healthy"}
-        assert {row["mysql"]["id"] for row in rows} == set(client.ids.values())
+        assert {row["listed"]["id"] for row in rows} == set(client.ids.values())
         group = report.group(db, "haproxy")
         assert (group["connections"], group["workers"]) == (3, 1)
         assert {each["name"]: each["connections"] for each in group["proxy"]["behind"]} == {"python3": 3}

@@ -13,6 +13,8 @@ from services import Client, Redis
 from sickness import ghost_host_up
 from unix_lab import UnixClient
 
+pytestmark = pytest.mark.together("containers")  # the folders of the engines' cgroups
+
 
 @pytest.fixture
 def engine(lab):
@@ -28,6 +30,7 @@ def named(container):
     return container.id
 
 
+@pytest.mark.sanitize("containers")
 def test_a_redis_that_is_process_1_of_its_container(lab, engine):
     host, box, web = lab.hosts("host", "box", "web")
     lab.docker(host, box, web)
@@ -46,7 +49,7 @@ def test_a_redis_that_is_process_1_of_its_container(lab, engine):
         assert len(rows) == 7
         for row in rows:
             assert row.owners("server") == {redis.pid}
-            assert row["redis"]["fd"] == row["server_socket"]["owners"][0]["fd"]
+            assert row["listed"]["native"]["fd"] == str(row["server_socket"]["owners"][0]["fd"])
         assert {row["client_socket"]["inode"] for row in rows if "path" in row["client"]} == set(by_path)
         pid = only_child(client.process.pid)
         assert client.pid != pid  # its own pid is of its own namespace
@@ -62,6 +65,7 @@ CGROUPS = ["system.slice/docker-{id}.scope",
            "machine.slice/libpod-{id}.scope/container"]
 
 
+@pytest.mark.sanitize("cgroups of every engine")
 @pytest.mark.parametrize("cgroup", CGROUPS, ids=["docker", "containerd", "cri-o", "podman"])
 def test_host_networking(lab, engine, cgroup):
     """A container in the host's own network: its connections are the host's, their holder is the container."""
@@ -166,6 +170,7 @@ def in_namespace(pid, inode):
         return False
 
 
+@pytest.mark.sanitize("addresses that exist twice")
 def test_networks_that_use_the_same_addresses(lab, engine):
     """Two engines with the same subnet on docker0, in each a Redis and its client with the same addresses and ports.
     What is dead in one lives in the other, in both directions."""
@@ -200,6 +205,7 @@ def test_networks_that_use_the_same_addresses(lab, engine):
         assert sorted(client.alive(live)) == sorted(live)
 
 
+@pytest.mark.sanitize("files that are no namespace")
 def test_dead_files_beside_the_namespaces(lab, engine):
     """What a crash of the engine leaves there: plain files, links to nothing, and worse."""
     host, box = lab.hosts("host", "box")

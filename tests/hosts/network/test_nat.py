@@ -53,6 +53,7 @@ def forget(host):
     eventually(lambda: host.run("conntrack", "-C").stdout.strip() == "0")
 
 
+@pytest.mark.sanitize("conntrack, masquerade")
 @pytest.mark.parametrize("ipv6", [False, True], ids=["ipv4", "ipv6"])
 @pytest.mark.parametrize("ports", ["", "to :30000-40000"], ids=["same-ports", "other-ports"])
 def test_masquerade_in_both_directions(routed, ports, ipv6):
@@ -72,7 +73,7 @@ def test_masquerade_in_both_directions(routed, ports, ipv6):
         assert row["client"]["seen_as"]["address"] == (router.ip6 if ipv6 else router.ip)
         assert ports == "" or 30000 <= row["client"]["seen_as"]["port"] <= 40000
         assert row["server"]["dialled"] is None
-        assert row["redis"] is not None
+        assert row["listed"] is not None
     assert all(report.row(endpoint).owners("client") == {client.pid} for endpoint in live)
     assert report.processes(redis, client.pid)[0]["connections"] == 3
     # The finding names the host that lost them, not the one between.
@@ -95,6 +96,7 @@ def test_an_orphan_behind_a_translator(routed):
     assert sorted(client.alive(live)) == sorted(live)
 
 
+@pytest.mark.sanitize("conntrack, published ports")
 @pytest.mark.parametrize("masqueraded", [False, True], ids=["dnat", "dnat-and-masquerade"])
 @pytest.mark.parametrize("port", [16379, 6379])
 def test_a_published_port(lab, masqueraded, port):
@@ -216,6 +218,7 @@ def test_an_entry_that_expired(routed):
     report.expect(again, "healthy", *PRESENT, service=redis)
 
 
+@pytest.mark.sanitize("rules of nftables")
 def test_rules_that_leave_a_connection_alone(lab):
     """A docker host translates for the world, and not between its own containers: connection tracking says so."""
     host, inner, web = lab.hosts("dockerhost", "inner", "web")
@@ -319,6 +322,7 @@ def test_packets_that_evade_connection_tracking(routed):
     report.expect(dead, ("unverified", "suspect"), "nat-translated", "nat-suspected", service=redis)
 
 
+@pytest.mark.sanitize("conntrack without rights")
 def test_without_the_right_to_look(routed):
     """Neither rules nor entries can be read: that is told, and nobody is called dead."""
     server, router, web = routed

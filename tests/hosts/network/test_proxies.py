@@ -43,6 +43,7 @@ def three(lab):
     return server, middle, web
 
 
+@pytest.mark.sanitize("proxies")
 def test_haproxy(three):
     server, middle, web = three
     redis = Redis(server)
@@ -120,7 +121,7 @@ def test_a_ghost_in_front_of_the_proxy(three):
     dead, live = client.open(haproxy, 1), client.open(haproxy, 1)
     client.say("PING\r\nPING\r\n", dead)
     ghost_host_up(web, dead, 16379)
-    silence()
+    silence(2)
     client.alive(live)
     report = scan(redis.target, "--recent", "1s")
     rows = {client_of(row): row for row in report.rows(service=redis) if row["proxied_client"]}
@@ -176,6 +177,7 @@ def test_an_orphan_behind_the_proxy(three):
     assert "python3, through haproxy" in text
 
 
+@pytest.mark.sanitize("a proxy that multiplexes")
 def test_nutcracker(three):
     server, middle, web = three
     redis = Redis(server)
@@ -203,6 +205,7 @@ def test_nutcracker(three):
     set_and_get(client, live[1:3])
 
 
+@pytest.mark.sanitize("docker-proxy")
 def test_docker_proxy(lab):
     """A published port, carried by a process: the container's Redis and the host's port 6379 are one server."""
     dockerhost, inner, web = lab.hosts("dockerhost", "inner", "web")
@@ -240,6 +243,7 @@ def test_docker_proxy(lab):
     report.expect(live, "healthy")
 
 
+@pytest.mark.sanitize("a proxy that encrypts")
 def test_stunnel(three):
     """Where bytes say nothing, and the program is known, it is the moments at which a pair was used."""
     server, middle, web = three

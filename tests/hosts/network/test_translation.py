@@ -129,6 +129,7 @@ def test_a_published_port(lab, masqueraded):
     assert sorted(client.alive(live)) == sorted(live)
 
 
+@pytest.mark.sanitize("a proxy in sight")
 def test_a_proxy(lab):
     server, middle, web = lab.hosts("server", "middle", "web")
     lab.lan(server, middle, web)

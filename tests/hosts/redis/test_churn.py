@@ -18,6 +18,7 @@ from sickness import ghost_host_up
 SCANS = 20
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("buckets", [None, 16], ids=["host-table", "16-buckets"])
 def test_churn(lab, buckets):
     """16 buckets: the hosts have small socket tables of their own, of which nearly every second dump misses

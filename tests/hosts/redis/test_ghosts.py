@@ -70,12 +70,13 @@ def test_from_the_root_namespace(pair):
         report.expect(live, "healthy", "peer-socket-present")
 
 
+@pytest.mark.sanitize("scan, a ghost whose host is up")
 def test_what_a_ghosts_row_tells(pair):
     server, web = pair
     redis, client = Redis(server), Client(web)
     dead, live = client.open(redis), client.open(redis)
     ghost_host_up(web, dead)
-    silence()
+    silence(2)
     report = scan(redis.target)
     row = report.row(dead[0])
     assert row["client_socket"] is None
@@ -84,8 +85,8 @@ def test_what_a_ghosts_row_tells(pair):
     assert row.owners("server") == {redis.pid}
     assert row["last_heard_ms"] >= 2000
     listed = {client["addr"]: client for client in redis.client_list()}[str(dead[0])]
-    assert row["redis"]["id"] == int(listed["id"])
-    assert row["redis"]["idle_s"] >= 2
+    assert row["listed"]["id"] == int(listed["id"])
+    assert row["listed"]["idle_s"] >= 2
     row = report.row(live[0])
     assert row.owners("client") == {client.pid}
     assert row["client_socket"]["state"] == "established"
@@ -162,7 +163,7 @@ def test_a_server_in_a_container(pair):
     assert report.server(redis)["pid"] == pid
     for endpoint in dead + live:
         assert report.row(endpoint).owners("server") == {pid}
-        assert report.row(endpoint)["redis"]["id"] > 0
+        assert report.row(endpoint)["listed"]["id"] > 0
 
 
 def test_two_servers_on_one_port_of_one_host(pair):
@@ -211,6 +212,7 @@ def test_the_host_is_gone_and_nothing_probes(lab):
     report.expect(live, "healthy", "peer-socket-present")
 
 
+@pytest.mark.sanitize("a ghost whose host is gone")
 def test_the_host_is_gone_and_keepalive_probes_go_unanswered(lab):
     server, web, other = lab.hosts("server", "web", "other")
     lab.lan(server, web, other)

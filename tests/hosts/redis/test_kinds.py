@@ -64,6 +64,7 @@ def family(hosts):
     return SimpleNamespace(redis=redis, replicas=[replica_of(redis, host) for host in (one, two)], web=web)
 
 
+@pytest.mark.sanitize("links of replicas")
 def test_links_of_replicas(family):
     redis, replicas = family.redis, family.replicas
     made = clients(redis, family.web)
@@ -77,7 +78,7 @@ def test_links_of_replicas(family):
     rows = links(report, redis, "replication")
     assert sorted(row["group"] for row in rows) == sorted(f"{KIND} replica {each.target}" for each in replicas)
     assert {row.verdict for row in rows} == {"healthy"}
-    assert {flag for row in rows for flag in row["redis"]["flags"]} == {"S"}
+    assert {flag for row in rows for flag in row["listed"]["native"]["flags"]} == {"S"}
     nothing_persistent(report, redis, [each.pid for each in replicas])
     assert [row["persistent"] for row in report.processes(redis, made.client.pid)] == [3]  # not the ghosts
     # The replica's own side: its master is no client of it.
@@ -159,6 +160,7 @@ def test_a_monitor_is_named(family):
 
 # ---------------------------------------------------------------- clusters
 
+@pytest.mark.sanitize("the bus of a cluster")
 @pytest.mark.parametrize("bus", [None, 7777], ids=["default bus", "cluster-port"])
 def test_the_bus_of_a_cluster(hosts, bus):
     *three, web = hosts
@@ -187,6 +189,7 @@ def test_the_bus_of_a_cluster(hosts, bus):
 
 # ---------------------------------------------------------------- Sentinels
 
+@pytest.mark.sanitize("links of Sentinels")
 def test_links_of_sentinels(hosts):
     master, one, two, web = hosts
     redis = Redis(master)

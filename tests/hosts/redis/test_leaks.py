@@ -30,6 +30,7 @@ def test_orphans(pair, family):
         assert row.owners("client") == {client.pid}
 
 
+@pytest.mark.sanitize("orphans")
 def test_orphans_of_a_server_that_started_anew(pair):
     """The server is gone, and another listens on its port: the old clients are orphans, the new one's are not."""
     server, web = pair
@@ -45,6 +46,7 @@ def test_orphans_of_a_server_that_started_anew(pair):
     report.expect(live, "healthy", "peer-socket-present")
 
 
+@pytest.mark.sanitize("close-wait")
 def test_close_wait_at_the_client(pair):
     server, web = pair
     redis, client = Redis(server), Client(web)
@@ -80,6 +82,7 @@ def test_close_wait_at_the_server(pair):
     assert report.finding(service, "close-wait-leak")["count"] == 2
 
 
+@pytest.mark.sanitize("the accept queue, a server that hangs")
 def test_nobody_accepts(pair):
     server, web = pair
     redis, client = Redis(server), Client(web)
@@ -116,6 +119,7 @@ def test_a_server_that_hangs_in_the_middle(pair):
     assert sorted(client.alive(live)) == sorted(live)
 
 
+@pytest.mark.sanitize("several owners of a socket")
 def test_sockets_that_a_fork_shares(pair):
     server, web = pair
     redis, client = Redis(server), Client(web)
@@ -152,6 +156,7 @@ def test_redis_forks_too(pair):
         assert redis.pid in report.row(endpoint).owners("server")
 
 
+@pytest.mark.sanitize("a server that is only TCP")
 def test_a_tcp_service_of_which_nothing_is_known(pair):
     server, web = pair
     service, client = TcpServer(server, "silent", address="::"), Client(web)
@@ -170,10 +175,11 @@ def test_a_tcp_service_of_which_nothing_is_known(pair):
     entry = report.server(service)
     assert (entry["kind"], entry["pid"]) == ("tcp", service.pid)
     assert entry["connected_clients"] is None
-    assert report.row(dead[0])["redis"] is None
+    assert report.row(dead[0])["listed"] is None
     assert report.finding(service, "ghost-connections")["count"] == 2
 
 
+@pytest.mark.sanitize("port pressure")
 def test_connect_on_every_request_burns_ports(pair):
     """The opposite mistake: hundreds of TIME-WAIT sockets against a small port range."""
     server, web = pair

@@ -3,6 +3,8 @@
     server (redis) ── switch ── web (php-fpm, pool shop)
 """
 
+import pytest
+
 import fastcgi
 from lab import eventually, silence
 from report import scan
@@ -16,6 +18,7 @@ def call(how, server, more=""):
     return f"$r[] = $c = new Redis(); $c->{how}('{server.ip}', 6379{more}); $c->ping();"
 
 
+@pytest.mark.sanitize("pools of php-fpm")
 def test_two_pconnects_make_two_connections_per_worker(pair):
     server, web = pair
     redis, fpm = Redis(server), PhpFpm(web)
@@ -72,6 +75,7 @@ def test_two_pools(lab):
     assert (blog_group["workers"], blog_group["connections"], blog_group["max_workers"]) == (3, 3, 3)
 
 
+@pytest.mark.sanitize("capacity")
 def test_a_full_pool_would_exceed_the_servers_limit(pair):
     server, web = pair
     redis = Redis(server, maxclients=15)

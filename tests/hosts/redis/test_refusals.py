@@ -39,6 +39,7 @@ def no_secret(done_or_report):
 
 # ---------------------------------------------------------------- at the limit
 
+@pytest.mark.sanitize("a server at its limit")
 def test_locked_out_at_maxclients(pair):
     server, web = pair
     redis, client = Redis(server, maxclients=20), Client(web)
@@ -46,7 +47,7 @@ def test_locked_out_at_maxclients(pair):
     ghost_host_up(web, dead)
     assert "max number of clients" in client.say("", client.open(redis, ping=False))[0]
     client.close([endpoint for endpoint in client.alive() if endpoint not in live])
-    silence()
+    silence(2)
     report = scan(redis.target, "--recent", "1s")
     report.expect(dead, "ghost", "peer-socket-absent")
     report.expect(live, "healthy", "peer-socket-present")
@@ -102,6 +103,7 @@ def test_the_descriptor_limit_is_the_real_limit(pair):
 
 # ---------------------------------------------------------------- passwords and rights
 
+@pytest.mark.sanitize("logins refused")
 @pytest.mark.parametrize("env", [{}, {"REDISCLI_AUTH": "wrong-" + SECRET}], ids=["no-password", "wrong-password"])
 def test_login_refused(pair, env):
     server, web = pair
@@ -116,6 +118,7 @@ def test_login_refused(pair, env):
     no_secret(connleak(redis.target, "--connections", env=env))
 
 
+@pytest.mark.sanitize("logins, password files")
 def test_login(pair):
     server, web = pair
     redis = Redis(server, requirepass=SECRET)
@@ -127,7 +130,7 @@ def test_login(pair):
         kernel_side_is_right(report, redis, made)
         assert not report.gaps("redis")
         assert report.server(redis)["version"] == REDIS_VERSION
-        assert report.row(made.live[0])["redis"]["cmd"] == "auth"
+        assert report.row(made.live[0])["listed"]["command"] == "auth"
         no_secret(report)
         no_secret(connleak(redis.target, "--connections", *words, env=env))
 
@@ -156,6 +159,7 @@ def test_a_user_without_rights(pair):
         no_secret(report)
 
 
+@pytest.mark.sanitize("answers that are errors")
 def test_commands_that_are_renamed(pair):
     server, web = pair
     redis = Redis(server, rename_command='CLIENT ""\nrename-command CONFIG ""')
@@ -178,6 +182,7 @@ def test_protected_mode(pair):
 
 # ---------------------------------------------------------------- servers that are not what they should be
 
+@pytest.mark.sanitize("hostile answers to the Redis decoder")
 @pytest.mark.parametrize("mode", ["http", "breakoff", "silent", "drip", "flood"])
 def test_a_server_that_does_not_speak_redis(pair, mode):
     server, web = pair
@@ -215,6 +220,7 @@ def test_the_host_is_not_there(pair):
     assert "server-unreachable" in {finding["code"] for finding in report["findings"]}
 
 
+@pytest.mark.sanitize("parsing of TARGET")
 @pytest.mark.parametrize("target", ["10.0.0.1:abc", "10.0.0.1:70000", ":", ":0x", "http://10.0.0.1:6379", "tcp://",
                                     "redis://:6379:6379", "[::1:6379", "unix:", ""])
 def test_a_wrong_target_is_one_clear_line(target):
@@ -235,6 +241,7 @@ def test_a_unix_socket(pair):
 
 # ---------------------------------------------------------------- without root
 
+@pytest.mark.sanitize("missing rights")
 def test_not_root(pair):
     server, web = pair
     redis, client = Redis(server), Client(web)

@@ -46,19 +46,20 @@ def test_an_answered_keepalive_probe_is_hearing_from_the_peer(lab):
     lab.lan(server, web)
     redis, client = Redis(server, tcp_keepalive=1), Client(web)
     live = client.open(redis, 2)
-    silence(3)
+    silence(2, heard=["lastrcv"])  # by then it has been probed
     report = scan(redis.target, "--netns", server.netns, "--recent", "2s")
     report.expect(live, "healthy", keepalive="on")
 
 
 # ---------------------------------------------------------------- the client's host alone
 
+@pytest.mark.sanitize("the client's side alone")
 def test_the_clients_host_alone(lan):
     live, lost, dead = lan.client.open(lan.redis, 3), lan.client.open(lan.redis, 2), lan.client.open(lan.redis, 2)
     strangers = lan.stranger.open(lan.redis, 2)
     orphan(lan.server, lost)
     ghost_host_up(lan.web, dead)
-    silence()
+    silence(2)  # of strangers the server's list tells alone, in whole seconds
     report = scan(f"redis://{lan.redis.target}", "--netns", "self", "--recent", "1s", host=lan.web)
     report.expect(live, "healthy", "server-listing")
     report.expect(lost, "orphan", "server-not-listing")
@@ -101,6 +102,7 @@ def test_remote_servers_on_other_ports(lab):
 
 # ---------------------------------------------------------------- addresses that exist more than once
 
+@pytest.mark.sanitize("addresses that exist twice")
 def test_two_pairs_with_the_same_addresses_and_ports(lab):
     """serverA ── switch ── webA     and, with the same addresses, serverB ── switch ── webB"""
     server_a, web_a, server_b, web_b = lab.hosts("serverA", "webA", "serverB", "webB")

@@ -59,6 +59,7 @@ def test_the_kernels_side_needs_no_tls(pair, papers):
     assert not report.gaps("redis")
 
 
+@pytest.mark.sanitize("TLS is told from Redis")
 @pytest.mark.parametrize("where", ["target", "found"])
 def test_a_server_that_turns_out_to_speak_tls(pair, papers, where):
     server, web = pair
@@ -100,6 +101,7 @@ def test_options_that_make_no_sense_are_one_clear_line(words):
 
 # ---------------------------------------------------------------- a build without TLS
 
+@pytest.mark.sanitize("the build without TLS")
 @plain_build
 @pytest.mark.parametrize("how", ["rediss", "--tls"])
 def test_without_tls_the_report_is_made_and_says_what_is_missing(pair, papers, how):
@@ -136,6 +138,7 @@ def test_the_help_says_that_tls_is_missing_and_why():
 
 # ---------------------------------------------------------------- the conversation
 
+@pytest.mark.sanitize("TLS")
 @tls_build
 @pytest.mark.parametrize("how", ["rediss", "--tls", "found"])
 def test_a_conversation(pair, papers, how):
@@ -155,7 +158,7 @@ def test_a_conversation(pair, papers, how):
     assert entry["version"] == REDIS_VERSION
     assert entry["tcp_keepalive_s"] == 0
     for endpoint in dead + live:
-        assert report.row(endpoint)["redis"]["cmd"] == "auth"
+        assert report.row(endpoint)["listed"]["command"] == "auth"
     commands = [finding["command"] for finding in report.findings(redis) if finding["command"]]
     assert any(f"--tls --cacert {papers.certificate}" in command for command in commands), commands
     assert any("rediss://" in command for command in commands), commands
@@ -209,6 +212,7 @@ def error_of(report):
     return entry["error"]
 
 
+@pytest.mark.sanitize("TLS refused")
 @tls_build
 def test_certificates_that_are_not_trusted(pair, papers):
     server, _ = pair
@@ -323,6 +327,7 @@ def test_a_plain_server_does_not_speak_tls(pair, papers):
     assert "does not speak TLS" in error, error
 
 
+@pytest.mark.sanitize("hostile answers to TLS")
 @tls_build
 @pytest.mark.parametrize("mode", ["http", "breakoff", "silent", "drip", "flood"])
 def test_a_server_that_stalls_or_talks_nonsense_hangs_nothing(pair, mode):

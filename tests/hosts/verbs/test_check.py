@@ -52,6 +52,7 @@ def test_a_host_without_any_server(pair):
     assert check("--netns", "self", "-c", "clients_used_percent=95", host=pair[1]).values["clients_used_percent"] is None
 
 
+@pytest.mark.sanitize("check, thresholds")
 def test_ghosts_and_their_thresholds(pair):
     server, web = pair
     redis, client = Redis(server, tcp_keepalive=300), Client(web)
@@ -106,6 +107,7 @@ def test_a_server_that_hangs_is_critical_in_time(pair):
     assert "cannot be reached" in made.head
 
 
+@pytest.mark.sanitize("its time limit")
 def test_a_run_that_takes_too_long_ends_itself(pair):
     """A hundred servers that answer nothing: even asking them takes longer than the whole run may."""
     server, web = pair
@@ -158,6 +160,7 @@ def test_a_server_that_was_not_asked(healthy):
 
 # ---------------------------------------------------------------- growth
 
+@pytest.mark.sanitize("its state")
 def test_growth_of_a_group(healthy, tmp_path):
     redis, client = healthy
     state = tmp_path / "state"
@@ -242,6 +245,7 @@ def test_a_state_behind_a_link_and_of_another_user(healthy, tmp_path):
     assert link.is_symlink()
 
 
+@pytest.mark.sanitize("a damaged state")
 @pytest.mark.parametrize("damage", [b"{", b"\xff\xfe\x00", b"[" * 100_000, b"not a state\n", b"null",
                                     b'{"kind":"connleak-check-state","schema_version":99}', "cut"], ids=repr)
 def test_a_damaged_state_is_begun_anew(healthy, tmp_path, damage):
@@ -293,6 +297,7 @@ def test_a_full_disk_leaves_the_old_state(healthy, lab):
 
 # ---------------------------------------------------------------- as a plugin
 
+@pytest.mark.sanitize("its options")
 @pytest.mark.parametrize("words, said", [
     (["-w", "ghost=0"], "unknown metric 'ghost'"), (["-w", "ghosts=20:10"], "20:10"), (["-c", "ghosts=x"], "'x'"),
     (["-w", "0"], "METRIC=RANGE"), (["--bogus"], "unknown option"), (["-t", "0"], "--timeout"),

@@ -36,6 +36,7 @@ def resp(*words):
     return f"*{len(words)}\r\n" + "".join(f"${len(word)}\r\n{word}\r\n" for word in words)
 
 
+@pytest.mark.sanitize("hostile names in every format")
 def test_hostile_names(lab):
     server, web = lab.hosts("server", "web")
     lab.lan(server, web)
@@ -54,12 +55,12 @@ def test_hostile_names(lab):
     report.expect(dead, "ghost", "peer-socket-absent")
     report.expect(live, "healthy", "peer-socket-present")
     row = report.row(live[0])
-    assert row["redis"]["name"] == "id=7|addr=1.2.3.4:5=age=9"
-    assert row["redis"]["user"] == user
+    assert row["listed"]["name"] == "id=7|addr=1.2.3.4:5=age=9"
+    assert row["listed"]["user"] == user
     assert row.owners("client") == {client.pid}
     assert [row["connections"] for row in report.processes(redis, client.pid)] == [2]
     lines = scan_lines(redis.target)
-    assert [line["redis"]["user"] for line in lines if line["type"] == "connection"] == [user] * 4
+    assert [line["listed"]["user"] for line in lines if line["type"] == "connection"] == [user] * 4
     for words in [["--connections"], []]:
         done = connleak(redis.target, "--color", "never", *words)
         text = done.stdout.decode("utf-8", errors="strict")
@@ -74,6 +75,7 @@ def test_hostile_names(lab):
 
 # ---------------------------------------------------------------- the table
 
+@pytest.mark.sanitize("--connections")
 def test_connections_lists_each(world):
     redis, dead, live = world
     table = connleak(redis.target, "--connections").stdout.decode()
@@ -84,6 +86,7 @@ def test_connections_lists_each(world):
         assert str(endpoint) not in table
 
 
+@pytest.mark.sanitize("the table")
 def test_the_answer_comes_first(world):
     redis, _, _ = world
     table = connleak(redis.target).stdout.decode()
@@ -113,6 +116,7 @@ def test_json_by_either_name_and_with_the_verb(world):
 
 # ---------------------------------------------------------------- NDJSON
 
+@pytest.mark.sanitize("ndjson")
 def test_lines_are_the_report(world):
     """Not to the millisecond: the two runs are not one. The same rows with the same members."""
     redis, dead, live = world
@@ -127,6 +131,7 @@ def test_lines_are_the_report(world):
     assert verdicts == {**{e: "ghost" for e in dead}, **{e: "healthy" for e in live}}
 
 
+@pytest.mark.sanitize("ndjson of gaps")
 def test_lines_of_an_incomplete_picture(world):
     """Another user does not see whose sockets they are; the lines say so."""
     redis, _, _ = world
@@ -137,6 +142,7 @@ def test_lines_of_an_incomplete_picture(world):
 
 # ---------------------------------------------------------------- files and pipes
 
+@pytest.mark.sanitize("--output")
 def test_output_is_written_beside_and_renamed(world, tmp_path):
     redis, dead, _ = world
     file = tmp_path / "report.json"
@@ -145,7 +151,7 @@ def test_output_is_written_beside_and_renamed(world, tmp_path):
         done = connleak(redis.target, "--json", "--output", file)
         assert (done.returncode, done.stdout) == (0, b"")
         assert old.read() == "old"
-    assert json.loads(file.read_text())["schema_version"] == 1
+    assert json.loads(file.read_text())["schema_version"] == 2
     assert os.listdir(tmp_path) == ["report.json"]
 
 
@@ -178,6 +184,7 @@ def test_head(world):
 
 # ---------------------------------------------------------------- options
 
+@pytest.mark.sanitize("options of scan")
 @pytest.mark.parametrize("words", [
     ["--no-such-option"], ["no-such-verb-nor-target"], ["--format", "xml"], ["--format"], ["--recent", "soon"],
     ["--recent", "-1"], ["--recent", "5x"], ["--recent", ""], ["--persistent-after", "1.2.3"], ["--color", "pink"],
@@ -196,6 +203,7 @@ def test_durations(world, duration):
     report.expect(live, "healthy")
 
 
+@pytest.mark.sanitize("--help of every verb")
 @pytest.mark.parametrize("words", [["--help"], ["-h"], ["scan", "--help"]])
 def test_help(words):
     done = connleak(*words)

@@ -91,6 +91,7 @@ def world(module_lab):
 
 # ---------------------------------------------------------------- the text
 
+@pytest.mark.sanitize("metrics")
 def test_the_numbers_of_the_report(world):
     redis, client, live = world
     metrics, report = Metrics(redis.target), scan(redis.target)
@@ -159,6 +160,7 @@ def test_the_same_address_on_several_hosts(lab):
 HOSTILE = [b'a"b', b"a\\b", b"a\nb", b'\\"\n} 1\nc 2', b"\xff\xfe", b"a\xc3\x28", b"\x1b[31m\x01\r", "Δ中🐘".encode(), b"}{,="]
 
 
+@pytest.mark.sanitize("hostile names in metrics")
 def test_hostile_groups(lab):
     """Every process has a name of its own to do harm with."""
     server, web = lab.hosts("server", "web")

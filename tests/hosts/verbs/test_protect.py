@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from actions import Actions, act
-from lab import eventually, silence
+from lab import eventually, nothing_happens_for
 from report import command, connleak, scan
 from services import Client, Endpoint, Redis, TcpServer, peer
 from sickness import cut_off, ghost_host_gone, ghost_host_up, in_state
@@ -92,6 +92,7 @@ def settings_of(redis, on=True):
     return [row[1:4] for row in rows if bool(row[0]) == on]
 
 
+@pytest.mark.sanitize("protect")
 def test_the_servers_setting(pair):
     server, web = pair
     redis, client = Redis(server), Client(web)
@@ -121,6 +122,7 @@ def test_a_server_that_may_not_be_set(pair):
     assert setting["outcome"] == "failed" and setting["reason"].startswith("NOPERM")
 
 
+@pytest.mark.sanitize("protect from the client's side")
 def test_from_the_clients_host(lab):
     server, web = lab.hosts("server", "web")
     lab.lan(server, web)
@@ -143,7 +145,7 @@ def test_any_tcp_service(pair):
     eventually(lambda: service.accepted(live))
     done = act("protect", f"tcp://{service.target}", "--keepalive", "1s", "--yes")
     assert (done.done, done["settings"]) == (live, [])
-    silence()
+    nothing_happens_for(2.3)  # the first probe is answered
     assert service.accepted(live)
     ghost_host_up(web, live[:1], 9092)
     eventually(lambda: not service.accepted(live[:1]), 20)
@@ -151,6 +153,7 @@ def test_any_tcp_service(pair):
     assert in_state(web, "ESTAB", 9092, live[1:])
 
 
+@pytest.mark.sanitize("borrowed sockets")
 def test_what_another_timer_hides_is_looked_into(pair):
     """Data in flight hides whether keepalive is on: the socket itself tells."""
     server, web = pair
@@ -205,10 +208,11 @@ def test_probes_that_went_unanswered_before_close_no_living_connection(pair):
     assert done.done == live
     [(_, _, count)] = settings_of(redis)
     assert count >= 3 + 4
-    silence(3.3)  # the first probe and two intervals
+    nothing_happens_for(3.3)  # the first probe and two intervals
     assert client.alive() == live
 
 
+@pytest.mark.sanitize("protect without rights")
 def test_no_rights(pair):
     server, web = pair
     redis, client = Redis(server), Client(web)
@@ -238,6 +242,7 @@ def test_own_processes_need_no_right(pair):
     assert allowed or all("ptrace_scope" in reason for reason in done.reasons)
 
 
+@pytest.mark.long
 def test_thousands_and_a_host_that_vanishes(lab):
     server, web, other = lab.hosts("server", "web", "other")
     lab.lan(server, web, other)
@@ -252,6 +257,7 @@ def test_thousands_and_a_host_that_vanishes(lab):
     assert sorted(client.alive()) == live
 
 
+@pytest.mark.sanitize("protect interrupted")
 def test_stopped_in_the_middle(pair):
     server, web = pair
     redis, client = Redis(server), Client(web)
@@ -268,6 +274,7 @@ def test_stopped_in_the_middle(pair):
     assert sorted(client.alive()) == live
 
 
+@pytest.mark.sanitize("the table of protect")
 def test_what_a_person_sees(pair):
     server, web = pair
     redis, client = Redis(server), Client(web)

@@ -5,6 +5,8 @@
 
 import json
 
+import pytest
+
 from actions import act
 from lab import eventually
 from report import connleak
@@ -25,6 +27,7 @@ def made(lab):
     return server, redis, client, live, reset, silent
 
 
+@pytest.mark.sanitize("reap --verify")
 def test_reap_proves_first(lab):
     server, redis, client, live, reset, silent = made(lab)
     here = {"host": server}
@@ -38,6 +41,7 @@ def test_reap_proves_first(lab):
     assert sorted(client.alive(live)) == live
 
 
+@pytest.mark.sanitize("what-if after verify")
 def test_what_if_counts_proven_life(lab):
     server, redis, client, live, reset, silent = made(lab)
     words = ["what-if", redis.target, "--netns", "self", "--recent", "1s", "--timeout", "2", "--json"]

@@ -27,6 +27,7 @@ def sick(redis, web, dead=3, live=3, **how):
     return made
 
 
+@pytest.mark.sanitize("reap by CLIENT KILL")
 @pytest.mark.parametrize("method", ["auto", "kill", "destroy"])
 @pytest.mark.parametrize("family", ["ipv4", "ipv6", "mapped"])
 def test_exactly_the_ghosts_go(pair, method, family):
@@ -48,6 +49,7 @@ def test_exactly_the_ghosts_go(pair, method, family):
     assert again["actions"] == []
 
 
+@pytest.mark.sanitize("the table of reap")
 def test_what_a_person_sees(pair):
     server, web = pair
     redis = Redis(server)
@@ -109,6 +111,7 @@ def test_no_more_than_max_and_the_longest_silent_first(pair):
     assert sorted(client.alive(live)) == sorted(live)
 
 
+@pytest.mark.sanitize("reap by destroying the socket")
 def test_any_tcp_service(pair):
     server, web = pair
     service, client = TcpServer(server, "silent", 9092), Client(web)
@@ -163,6 +166,7 @@ sock.recv(64)
 """
 
 
+@pytest.mark.sanitize("the recheck before an act")
 def test_what_has_changed_is_left_alone(gated):
     server, web, redis, made = gated.server, gated.web, gated.redis, gated.made
     killed, destroyed, reused, returning, *rest = made.dead
@@ -188,6 +192,7 @@ def test_what_has_changed_is_left_alone(gated):
     assert gated.first.client.alive(gated.first.live) == gated.first.live
 
 
+@pytest.mark.sanitize("reap interrupted")
 @pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])
 def test_stopped_in_the_middle_it_reports_and_leaves_the_rest(gated, which):
     gated.process.send_signal(which)
@@ -244,6 +249,7 @@ def test_a_password_is_nowhere(pair):
 
 # ---------------------------------------------------------------- many
 
+@pytest.mark.long
 def test_thousands(pair):
     server, web = pair
     redis, client, worker = Redis(server), Client(web), Client(web)
@@ -262,6 +268,7 @@ def test_nothing_in_sight():
     assert done.returncode == 3 and b"name one as a TARGET" in done.stderr
 
 
+@pytest.mark.sanitize("options of reap")
 @pytest.mark.parametrize("words", [["--method", "gently"], ["--max", "0"], ["--max", "-1"], ["--max", "x"], ["--yes=no"],
                                    ["--format", "csv"], ["10.0.0.1:x"]])
 def test_bad_usage(words):

@@ -1,28 +1,18 @@
 """Other hosts by their snapshots: `connleak snapshot` on one host, `connleak scan --peer-snapshot` on another. Each
 program sees its own namespace alone (--netns self), as on machines of their own."""
 
-import functools
 import json
 import os
 
-import jsonschema
 import pytest
 
 import sickness
 from lab import Subnet, eventually, run, silence
-from report import ROOT, command, connleak, scan
+from report import command, connleak, scan
+from schemas import validator
 from services import Client, Redis
 
-SCHEMA = ROOT / "man/connleak-snapshot.schema.json"
 RECENT = ["--recent", "1s"]
-
-
-@functools.cache
-def schema():
-    rules = json.loads(SCHEMA.read_text())
-    validator = jsonschema.validators.validator_for(rules)
-    validator.check_schema(rules)
-    return validator(rules)
 
 
 def snapshot(host, *words, file=None, **where):
@@ -30,7 +20,8 @@ def snapshot(host, *words, file=None, **where):
     done = connleak("snapshot", "--netns", "self", *words, host=host, **where)
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
-    schema().validate({name: value[:50] if isinstance(value, list) else value for name, value in document.items()})
+    validator("snapshot").validate({name: value[:50] if isinstance(value, list) else value
+                                    for name, value in document.items()})
     if file:
         file.write_bytes(done.stdout)
     return document
@@ -53,6 +44,7 @@ def joined(request):
     return request.getfixturevalue(request.param)
 
 
+@pytest.mark.sanitize("snapshot and --peer-snapshot")
 def test_ghosts_are_found_and_the_living_seen(joined, tmp_path):
     server, web = joined
     redis, client = Redis(server), Client(web)
@@ -120,6 +112,7 @@ def test_two_hosts_with_one_address(lab, pair, tmp_path):
     scan_with(server, tmp_path / "web.json").expect(dead, "ghost")
 
 
+@pytest.mark.sanitize("translations in a snapshot")
 def test_a_host_that_masquerades_its_containers(lab, pair, tmp_path):
     server, web = pair
     inner = lab.host("inner")
@@ -165,6 +158,7 @@ def test_a_snapshot_of_some_ports_proves_no_absence(pair, tmp_path):
     report.expect(live, "healthy", "peer-socket-present")
 
 
+@pytest.mark.sanitize("a snapshot from stdin")
 def test_through_a_pipe(pair):
     server, web = pair
     redis, client = Redis(server), Client(web)
@@ -214,6 +208,18 @@ def test_the_newest_snapshot_counts(pair, tmp_path):
     scan_with(server, tmp_path).expect(dead, "ghost")
 
 
+def test_a_snapshot_of_the_first_version_is_read(pair, tmp_path):
+    """Nothing but the number has changed since."""
+    server, web = pair
+    redis, client = Redis(server), Client(web)
+    dead = client.open(redis, 2)
+    sickness.ghost_host_up(web, dead)
+    document = snapshot(web)
+    assert document["schema_version"] == 2
+    (tmp_path / "web.json").write_text(json.dumps(document | {"schema_version": 1}))
+    scan_with(server, tmp_path).expect(dead, "ghost")
+
+
 # ---------------------------------------------------------------- bad input
 
 def broken(document):
@@ -221,7 +227,7 @@ def broken(document):
     yield "cut.json", whole[:len(whole) // 2], "is cut off"
     yield "foreign.json", b'{"hello": [1, 2, 3]}', "is no snapshot"
     yield "list.json", b"[]", "is no snapshot"
-    yield "version.json", json.dumps(document | {"schema_version": 2}).encode(), "schema_version 2"
+    yield "version.json", json.dumps(document | {"schema_version": 3}).encode(), "schema_version 3; this connleak reads 1 and 2"
     yield "report.json", json.dumps(document | {"kind": "report"}).encode(), "is no snapshot"
     yield "text", b"\x1b[31mhello\n", "is no valid JSON"
     yield "empty", b"", "is empty"
@@ -232,6 +238,7 @@ def broken(document):
     yield "instant", json.dumps(document | {"taken_at": "yesterday"}).encode(), "damaged"
 
 
+@pytest.mark.sanitize("hostile snapshots")
 def test_a_bad_file_is_one_line(pair, tmp_path):
     server, web = pair
     document = snapshot(web)
@@ -251,6 +258,7 @@ def test_a_bad_file_is_one_line(pair, tmp_path):
     assert done.returncode == 2 and b"is empty" in done.stderr
 
 
+@pytest.mark.sanitize("a folder of them")
 def test_a_bad_file_in_a_folder_is_a_gap(pair, tmp_path):
     server, web = pair
     redis, client = Redis(server), Client(web)

@@ -13,12 +13,14 @@ import pytest
 
 from lab import PYTHON, eventually
 from report import command, connleak
+from schemas import documents
 from services import Redis, peer
 from sockets_lab import (MEMORY, STATES, TIMERS, by_netstat, by_ss, end, key, skmem, sockets, start, steady, table,
                          validator, world)
 
 # ---------------------------------------------------------------- the same rows
 
+@pytest.mark.sanitize("sockets")
 @pytest.mark.parametrize("name", ["server", "web"])
 @pytest.mark.parametrize("words", [[], ["-a"], ["-l"], ["-4"], ["-6"], ["-a", "-4"], ["-l", "-6"], ["-al"], ["-la"]])
 def test_the_same_rows_as_ss(world, name, words):
@@ -41,6 +43,7 @@ def test_the_same_rows_as_ss(world, name, words):
         assert row["netns"] == host.inode
 
 
+@pytest.mark.sanitize("its timers")
 @pytest.mark.parametrize("name", ["server", "web"])
 def test_the_same_timers_as_netstat(world, name):
     host = {"server": world[0], "web": world[1]}[name]
@@ -73,6 +76,7 @@ def test_timers_in_the_words_of_ss(world):
         eventually(lambda: same(host), 20)
 
 
+@pytest.mark.sanitize("its facts")
 @pytest.mark.parametrize("name", ["server", "web"])
 def test_the_same_memory_as_ss(world, name):
     host = {"server": world[0], "web": world[1]}[name]
@@ -112,6 +116,7 @@ def test_every_state_and_timer_was_there(world):
 
 # ---------------------------------------------------------------- choosing and ordering
 
+@pytest.mark.sanitize("its columns")
 def test_columns(world):
     server = world[0]
     here = ["-N", server.netns]
@@ -136,6 +141,7 @@ def test_the_namespace_is_told_when_there_are_several(world):
     assert "NETNS" not in table("-o", "proto,local")[0]
 
 
+@pytest.mark.sanitize("its order")
 def test_order(world):
     rows = [int(line[0]) for line in table("-N", world[0].netns, "-H", "-o", "inode", "--sort", "inode") if line[0] != "-"]
     assert rows == sorted(rows) and len(rows) > 5
@@ -157,6 +163,7 @@ def test_filters_stand_anywhere(world, words):
     assert ours == theirs and ours
 
 
+@pytest.mark.sanitize("filters")
 def test_predicates_that_ss_lacks(world):
     server, web, redis, client = world
     rows = sockets("-N", server.netns, "-a", f"pid = {redis.pid}")["sockets"]
@@ -169,6 +176,7 @@ def test_predicates_that_ss_lacks(world):
     assert {line.rsplit(":", 1)[1] for line in done.stdout.decode().split()} == {"6379"}
 
 
+@pytest.mark.sanitize("--count-by")
 def test_count_by(world):
     server, web, redis, client = world
     port = ["dport = :6379"]
@@ -192,6 +200,7 @@ def test_count_by(world):
 
 # ---------------------------------------------------------------- JSON
 
+@pytest.mark.sanitize("its JSON")
 @pytest.mark.parametrize("words", [["-a"], ["-l"], ["-ax"], ["-xta"], ["--count-by", "state,peer,group"],
                                    ["--netns", "self"], ["pid = 1"]])
 def test_schema(world, validator, words):
@@ -205,12 +214,13 @@ def test_schema(world, validator, words):
     of_kind = [{name: value for name, value in row.items() if name != "type"} for row in rows if row["type"] == kind]
     assert rows[-1][kind + "s"] == len(of_kind)
     gaps = [{name: value for name, value in row.items() if name != "type"} for row in rows if row["type"] == "gap"]
-    validator.validate({"schema_version": 1, "complete": rows[-1]["complete"], "gaps": gaps, kind + "s": of_kind})
+    validator.validate({"schema_version": 2, "complete": rows[-1]["complete"], "gaps": gaps, kind + "s": of_kind})
 
 
 def test_every_column_has_its_member(world, validator):
-    defined = {name for kind in ("socket", "tcp_socket", "unix_socket")
-               for name in validator.schema["$defs"][kind]["properties"]}
+    defined = {name for file in ("common", "sockets")
+               for kind in ("socket", "attributed_socket", "tcp_socket", "unix_socket")
+               for name in documents()[f"connleak-{file}.schema.json"]["$defs"].get(kind, {}).get("properties", [])}
     rows = sockets("-N", world[0].netns, "-a", "-x", "-t")["sockets"]
     assert {name for row in rows for name in row} == defined
 
@@ -227,6 +237,7 @@ def test_file(world, tmp_path):
 
 # ---------------------------------------------------------------- Unix sockets
 
+@pytest.mark.sanitize("Unix sockets")
 def test_unix_sockets_as_ss(lab):
     host = lab.host("host")
     redis = Redis(host)
@@ -293,6 +304,7 @@ def test_unix_sockets_as_ss(lab):
         [row for row in sockets("-N", host.netns, "-x")["sockets"] if row in of(client.pid)]
 
 
+@pytest.mark.sanitize("Unix clients that wait")
 def test_more_unix_clients_wait_than_the_kernel_tells(lab):
     """Its list of them ends at a page of memory: then it is said that they are not known, and all else is shown."""
     host = lab.host("host")
@@ -317,6 +329,7 @@ def test_more_unix_clients_wait_than_the_kernel_tells(lab):
 
 # ---------------------------------------------------------------- names and rights
 
+@pytest.mark.sanitize("hostile names")
 def test_hostile_names(lab):
     host = lab.host("host")
     program = bytes(lab.directory) + b"/\x1b[31m\",pid=1\n\xff"
@@ -362,6 +375,7 @@ def test_bad_usage(words):
     assert done.stdout == b"" and done.stderr.strip()
 
 
+@pytest.mark.sanitize("filters that are wrong")
 def test_a_wrong_expression_shows_where():
     done = connleak("sockets", "sport", "=", ":6379", "und", "dport", "=", ":1")
     first, expression, carets = done.stderr.decode().splitlines()
@@ -388,6 +402,7 @@ def test_help(words):
     assert b"sockets" in done.stdout
 
 
+@pytest.mark.sanitize("addresses by name")
 def test_names(world):
     """/etc/hosts is all that is asked in a namespace without a network."""
     server, web, *_ = world

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 import borrow
-from lab import HERE, PYTHON, eventually, silence
+from lab import HERE, PYTHON, eventually, nothing_happens_for, silence
 from report import Report, command, connleak, scan
 from services import Client, Redis, TcpServer
 from sickness import cut_off, dropping, ghost_host_gone, ghost_host_up, in_state, settle
@@ -32,6 +32,7 @@ def routed(lab):
     return server, web, lab.router("router", [server], [web])
 
 
+@pytest.mark.sanitize("verify: answered, reset, unanswered")
 @pytest.mark.parametrize("keepalive", [0, 300])
 def test_the_living_and_both_kinds_of_ghosts(lab, keepalive):
     server, web, gone = lab.hosts("server", "web", "gone")
@@ -118,7 +119,7 @@ def test_a_path_with_800_ms_of_delay(lab):
     redis, client = Redis(server), Client(web)
     live, dead = client.open(redis, 2), client.open(redis, 1)
     ghost_host_up(web, dead)
-    silence(3.5)
+    silence()
     report = verify(redis, *QUICK)
     report.expect(live, "healthy", "probe-answered")
     report.expect(dead, "ghost", "probe-reset")
@@ -141,6 +142,8 @@ def test_a_peer_that_is_cut_off_meanwhile_survives(lab, how):
     silence()
     before = borrow.options(service.pid)
     with dropping(router, "forward", "meta l4proto tcp"):
+        if how in ("due", "near its end"):
+            eventually(lambda: len(probed(service)) == 3, what="its own probes go unanswered")
         silence()
         report = verify(service, *QUICK, target="tcp://:9092", check=(0, 1, 3))
     assert borrow.options(service.pid) == before
@@ -151,7 +154,7 @@ def test_a_peer_that_is_cut_off_meanwhile_survives(lab, how):
         assert any("keepalive" in gap["effect"] for gap in report["gaps"])
     else:
         report.expect(live, "ghost", "probe-unanswered")
-    silence(3)  # what the kernel still had in mind happens now
+    nothing_happens_for(3)  # what the kernel still had in mind would happen now
     assert in_state(server, "ESTAB", 9092, live) and in_state(web, "ESTAB", 9092, live)
     again = verify(service, *QUICK, target="tcp://:9092", check=(0, 3))
     again.never_dead(live)
@@ -159,6 +162,7 @@ def test_a_peer_that_is_cut_off_meanwhile_survives(lab, how):
     assert in_state(server, "ESTAB", 9092, live) and in_state(web, "ESTAB", 9092, live)
 
 
+@pytest.mark.sanitize("verify from the client's side")
 def test_on_the_clients_host(pair):
     server, web = pair
     redis, client = Redis(server), Client(web)
@@ -198,6 +202,7 @@ def test_a_busy_client_is_alive_without_a_probe_and_one_that_leaves_is_no_ghost(
     assert len(client.alive(live)) == 2
 
 
+@pytest.mark.sanitize("verify waits for keepalive")
 def test_where_no_probe_is_allowed_the_answer_to_its_own_keepalive_counts(pair):
     server, web = pair
     service, client = TcpServer(server, "silent", port=9092), Client(web)
@@ -212,6 +217,7 @@ def test_where_no_probe_is_allowed_the_answer_to_its_own_keepalive_counts(pair):
     assert borrow.options(service.pid) == before
 
 
+@pytest.mark.sanitize("verify interrupted")
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_interrupted(pair, how):
     server, web = pair
@@ -252,6 +258,7 @@ def probed(redis):
         return [sock for sock in borrowed if sock.getsockopt(6, 11, 8)[3] > 0]
 
 
+@pytest.mark.alone
 def test_five_thousand_connections(lab):
     server, web, gone = lab.hosts("server", "web", "gone")
     lab.lan(server, web, gone)
@@ -294,6 +301,7 @@ def test_without_the_right_to_repeat_probes_silence_is_not_death(pair):
     assert in_state(server, "ESTAB", 9092, live + silent)
 
 
+@pytest.mark.sanitize("verify without rights")
 def test_without_any_right(pair):
     server, web = pair
     redis, client = Redis(server), Client(web)
@@ -307,6 +315,7 @@ def test_without_any_right(pair):
     assert len(client.alive(live)) == 2
 
 
+@pytest.mark.sanitize("the table of verify")
 def test_the_table(pair):
     server, web = pair
     redis, client = Redis(server), Client(web)

@@ -64,6 +64,7 @@ def test_the_value_that_harms_nobody_harms_nobody(lab):
     assert sorted(client.alive(alive)) == sorted(alive)
 
 
+@pytest.mark.sanitize("what-if")
 def test_several_servers_and_the_table(lab):
     server, web = lab.hosts("server", "web")
     lab.lan(server, web)
@@ -88,6 +89,7 @@ def test_a_server_that_tells_nothing(lab):
     assert what_if(redis.target, check=3)["smallest_harmless_timeout_s"] is None
 
 
+@pytest.mark.sanitize("its options")
 @pytest.mark.parametrize("words", [["--timeout", "0"], ["--timeout", "1d,x"], ["--timeout", ""], ["--timeout"]])
 def test_bad_values(words):
     done = connleak("what-if", *words)

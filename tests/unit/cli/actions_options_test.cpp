@@ -2,8 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "actions/protect.h"
-#include "cli/act/protect_options.h"
-#include "cli/act/reap_options.h"
+#include "cli/act/options.h"
 #include "cli/status.h"
 
 namespace connleak::cli {

@@ -120,17 +120,17 @@ TEST(Check, RandomWorlds) {
 
 // ---------------------------------------------------------------- options
 
-using Words = std::vector<std::string>;
+using Arguments = std::vector<std::string>;
 
-cli::CheckOptions options(const Words& words) {
-    auto made = cli::parse_check_options(words);
+cli::CheckOptions options(const Arguments& arguments) {
+    auto made = cli::parse_check_options(arguments);
     if (made) return *made;
     ADD_FAILURE() << made.error().text;
     return {};
 }
 
-std::string refused(const Words& words) {
-    const auto made = cli::parse_check_options(words);
+std::string refused(const Arguments& arguments) {
+    const auto made = cli::parse_check_options(arguments);
     if (made) return "taken";
     EXPECT_NE(made.error().status, 0);
     EXPECT_FALSE(made.error().text.contains('\n'));
@@ -161,8 +161,8 @@ TEST(CheckOptions, OnlyWhatIsNamedIsJudged) {
 }
 
 TEST(CheckOptions, HostAndPort) {
-    const auto target = [](const Words& words) {
-        const auto made = options(words);
+    const auto target = [](const Arguments& arguments) {
+        const auto made = options(arguments);
         return made.targets.size() == 1
                    ? made.targets[0].host + ' ' + std::to_string(made.targets[0].port)
                    : std::to_string(made.targets.size()) + " targets";

@@ -58,10 +58,10 @@ TEST(Json, MembersOfEveryObject) {
               "close-wait ghost healthy orphan suspect transient unaccepted unverified");
     EXPECT_EQ(keys(server["keepalive"]), "masked off on unknown");
     for (const json& connection : report["connections"]) {
-        // age_s, mysql and proxied_client are additions.
+        // age_s and proxied_client are additions.
         EXPECT_EQ(keys(connection),
                   "age_s client client_socket evidence group keepalive kernel_gives_up_in_s "
-                  "last_heard_ms mysql proxied_client purpose redis server server_socket verdict");
+                  "last_heard_ms listed proxied_client purpose server server_socket verdict");
         EXPECT_EQ(keys(connection["server"]), "address dialled netns peer_host port");
         EXPECT_EQ(keys(connection["client"]), "address netns peer_host port seen_as");
         for (const char* side : {"server_socket", "client_socket"}) {
@@ -75,10 +75,10 @@ TEST(Json, MembersOfEveryObject) {
             EXPECT_EQ(keys(socket["timer"]), "expires_ms kind retransmits");
             for (const json& owner : socket["owners"]) EXPECT_EQ(keys(owner), "comm fd pid");
         }
-        if (connection["redis"].is_null()) continue;
-        EXPECT_EQ(keys(connection["redis"]),
-                  "age_s cmd db fd flags id idle_s lib_name lib_ver name omem_bytes psub "
-                  "qbuf_bytes sub tot_mem_bytes user");
+        if (connection["listed"].is_null()) continue;
+        EXPECT_EQ(keys(connection["listed"]),
+                  "age_s client_pid command database id idle_s kind memory_bytes name native state "
+                  "transaction_s user");
     }
     EXPECT_EQ(keys(report["processes"][0]),
               "close_wait comm command connections container group idle_max_s keepalive_off "
@@ -146,7 +146,7 @@ TEST(Json, TheHead) {
     head.sockets_read = 17;
     world.sample.processes.processes_read = 99;
     const json report = parsed(world, head);
-    EXPECT_EQ(report["schema_version"], 1);
+    EXPECT_EQ(report["schema_version"], 2);
     EXPECT_EQ(report["generator"], json({{"name", "connleak"}, {"version", CONNLEAK_VERSION}}));
     EXPECT_EQ(report["generated_at"], "2026-11-20T22:35:55Z");
     EXPECT_EQ(report["host"], json({{"name", "db1"}, {"kernel", "6.18"}, {"boot_id", nullptr}}));
@@ -207,7 +207,7 @@ TEST(Json, WhatIsNotKnownIsNull) {
         EXPECT_TRUE(server[absent].is_null()) << absent;
     const json& connection = report["connections"][0];
     for (const char* absent :
-         {"server_socket", "redis", "group", "last_heard_ms", "kernel_gives_up_in_s", "age_s"})
+         {"server_socket", "listed", "group", "last_heard_ms", "kernel_gives_up_in_s", "age_s"})
         EXPECT_TRUE(connection[absent].is_null()) << absent;
     EXPECT_TRUE(connection["server"]["netns"].is_null());
     const json& socket = connection["client_socket"];
@@ -222,9 +222,9 @@ TEST(Json, WhatIsNotKnownIsNull) {
     EXPECT_TRUE(report["servers"][1]["port"].is_null());
     const json& by_unix = report["connections"][1];
     EXPECT_EQ(by_unix["client"], json({{"path", "/run/redis.sock"}}));
-    EXPECT_EQ(by_unix["redis"]["id"], nullptr);
-    EXPECT_EQ(by_unix["redis"]["fd"], nullptr);
-    EXPECT_EQ(by_unix["redis"]["name"], "");
+    EXPECT_EQ(by_unix["listed"]["id"], nullptr);
+    EXPECT_EQ(by_unix["listed"]["name"], nullptr);
+    EXPECT_EQ(by_unix["listed"]["native"], json::object());
 }
 
 TEST(Json, AConnection) {
@@ -286,7 +286,7 @@ TEST(Json, OneItemALine) {
     Made world(test::each_verdict);
     const Report report = world.report();
     const std::string text = json_of({}, world.sample, report);
-    EXPECT_TRUE(text.starts_with("{\n  \"schema_version\": 1,\n  \"generator\": {"));
+    EXPECT_TRUE(text.starts_with("{\n  \"schema_version\": 2,\n  \"generator\": {"));
     EXPECT_TRUE(text.ends_with("\n}\n"));
     std::size_t items = 0;
     for (std::size_t at = 0; (at = text.find("\n    {", at)) != std::string::npos; ++at) ++items;

@@ -56,7 +56,7 @@ struct ByPath : World {
         ServerClient row;
         row.id = id;
         row.user = "shop";
-        row.by_unix_socket = true;
+        row.by_unix_socket = row.unnamed = true;
         row.fd = fd;
         row.command = "Sleep";
         row.idle_s = 5;
@@ -131,7 +131,7 @@ TEST(MysqlByUnixSocket, TheSecondListHasARowThatMayBeIt) {
         std::optional<std::vector<ServerClient>> clients_again(std::size_t) override {
             ServerClient row;
             row.id = 9;
-            row.by_unix_socket = true;
+            row.by_unix_socket = row.unnamed = true;
             return std::vector{row};
         }
     } world;
@@ -186,7 +186,11 @@ struct BothKinds : ByPath {
             each.database = "shop";
             each.age_s = 1'000;
             each.idle_s = 12;
+            each.age_is_least = true;
             each.thread_id = std::int32_t(4'000 + each.id);
+            each.native.add("Host",
+                            each.address ? each.address->text() : each.host_name + ":41235");
+            each.native.add("TID", std::to_string(*each.thread_id));
         };
         row(test::thread(*this, connect(web, "10.0.0.7:41234", db)));
         row(test::thread_by_name(*this, connect(web, "10.0.0.7:41235", db), "web1.example"));
@@ -195,6 +199,8 @@ struct BothKinds : ByPath {
         by_path.command = "Query";
         by_path.state = "Sending data";
         by_path.thread_id = 4'090;
+        by_path.native.add("Host", "localhost");
+        by_path.native.add("TID", "4090");
         const std::size_t cache = redis(where, "10.0.0.1:6379", 501);
         connect(web, "10.0.0.7:41236", cache);
         for (Socket& each : sample.sockets) each.timer = {TimerKind::keepalive, 120'000, 0};
@@ -225,21 +231,25 @@ TEST(MysqlJson, KindsAndRows) {
     EXPECT_EQ(report["servers"][1]["aborted_clients"], nullptr);
     json rows = json::array();
     for (const json& each : report["connections"]) {
-        if (each["server"]["port"] == 6379) {
-            EXPECT_EQ(each["mysql"], nullptr);
-            EXPECT_TRUE(each["redis"].is_object());
-            continue;
-        }
-        EXPECT_EQ(each["redis"], nullptr);
-        rows.push_back(each["mysql"]);
+        EXPECT_FALSE(each.contains("redis") || each.contains("mysql"));
+        if (each["server"]["port"] == 6379)
+            EXPECT_EQ(each["listed"]["kind"], "redis");
+        else
+            rows.push_back(each["listed"]);
     }
     EXPECT_EQ(rows, json::parse(R"([
-        {"id": 3, "user": "shop", "host": "10.0.0.7", "db": "shop", "command": "Sleep",
-         "time_s": 12, "state": null, "thread_id": 4003},
-        {"id": 4, "user": "shop", "host": "web1.example", "db": "shop", "command": "Sleep",
-         "time_s": 12, "state": null, "thread_id": 4004},
-        {"id": 90, "user": "shop", "host": "localhost", "db": null, "command": "Query",
-         "time_s": 5, "state": "Sending data", "thread_id": 4090}])"));
+        {"kind": "mariadb", "id": 3, "name": null, "user": "shop", "database": "shop",
+         "command": "Sleep", "state": null, "idle_s": 12, "age_s": null, "transaction_s": null,
+         "memory_bytes": null, "client_pid": null,
+         "native": {"Host": "10.0.0.7:41234", "TID": "4003"}},
+        {"kind": "mariadb", "id": 4, "name": null, "user": "shop", "database": "shop",
+         "command": "Sleep", "state": null, "idle_s": 12, "age_s": null, "transaction_s": null,
+         "memory_bytes": null, "client_pid": null,
+         "native": {"Host": "web1.example:41235", "TID": "4004"}},
+        {"kind": "mariadb", "id": 90, "name": null, "user": "shop", "database": null,
+         "command": "Query", "state": "Sending data", "idle_s": 5, "age_s": null,
+         "transaction_s": null, "memory_bytes": null, "client_pid": null,
+         "native": {"Host": "localhost", "TID": "4090"}}])"));
 }
 
 TEST(MysqlJson, WhatIsNotKnownIsNull) {
@@ -255,18 +265,18 @@ TEST(MysqlJson, WhatIsNotKnownIsNull) {
     for (const char* absent : {"interactive_timeout_s", "max_used_connections", "aborted_clients",
                                "aborted_connects", "timeout_s"})
         EXPECT_TRUE(report["servers"][0][absent].is_null()) << absent;
-    EXPECT_TRUE(report["connections"][0]["mysql"].is_null());
+    EXPECT_TRUE(report["connections"][0]["listed"].is_null());
 }
 
 TEST(MysqlJson, HostileBytesStayValidUtf8) {
     BothKinds world;
     for (ServerClient& row : world.answer(world.db).clients) {
         row.user = "\xff\x1b[31m\"\\";
-        if (!row.host_name.empty()) row.host_name = row.user;
+        row.native.add("Host", row.user);
         row.database = row.command = row.state = row.user;
     }
     const json report = world.parsed();  // throws on invalid UTF-8
-    EXPECT_EQ(report["connections"][1]["mysql"]["host"], "\xef\xbf\xbd\x1b[31m\"\\");
+    EXPECT_EQ(report["connections"][1]["listed"]["native"]["Host"], "\xef\xbf\xbd\x1b[31m\"\\");
 }
 
 }  // namespace

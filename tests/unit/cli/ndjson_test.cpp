@@ -82,7 +82,7 @@ TEST(Ndjson, TheSummaryIsLast) {
     const std::string text = text_of(world.sample, world.report());
     EXPECT_EQ(text,
               R"({"type":"summary","host":{"name":"db1","kernel":"6.18","boot_id":null},)"
-              R"("generated_at":"2026-11-20T22:35:55Z","schema_version":1,)"
+              R"("generated_at":"2026-11-20T22:35:55Z","schema_version":2,)"
               R"("generator":{"name":"connleak","version":")" CONNLEAK_VERSION
               R"("},"complete":true,"cost":{"wall_ms":0.0,"sockets_read":0,"processes_read":0,)"
               R"("redis_ms":0.0},"totals":{"servers":0,"connections":0,"processes":0,"groups":0,)"

@@ -1,5 +1,5 @@
 // The command line: what it means, and what is said when it means nothing.
-#include "cli/report/scan_options.h"
+#include "cli/report/options.h"
 
 #include <gtest/gtest.h>
 
@@ -8,20 +8,18 @@
 namespace connleak::cli {
 namespace {
 
-using Words = std::vector<std::string>;
-
-ScanOptions options(const Words& words) {
-    auto made = parse_scan_options(words);
+ScanOptions options(const Arguments& arguments) {
+    auto made = parse_scan_options(arguments);
     if (made) return *made;
     ADD_FAILURE() << made.error().text;
     return {};
 }
 
-Stop stop(const Words& words) {
-    auto made = parse_scan_options(words);
+Stop stop(const Arguments& arguments) {
+    auto made = parse_scan_options(arguments);
     if (!made) return made.error();
     std::string shown;
-    for (const std::string& word : words) shown += ' ' + word;
+    for (const std::string& argument : arguments) shown += ' ' + argument;
     ADD_FAILURE() << "taken:" << shown;
     return {};
 }
@@ -115,7 +113,7 @@ TEST(Options, HelpIsForStdout) {
 }
 
 TEST(Options, BadUsageIsOneLineAndStatus2) {
-    const std::vector<Words> all = {
+    const std::vector<Arguments> all = {
         {"--no-such-option"},
         {"-x"},
         {"no-such-verb"},
@@ -145,8 +143,8 @@ TEST(Options, BadUsageIsOneLineAndStatus2) {
         {"\x1b[31m\n"},
         {"--\x1b[31m\nx"},
     };
-    for (const Words& words : all) {
-        const Stop wrong = stop(words);
+    for (const Arguments& arguments : all) {
+        const Stop wrong = stop(arguments);
         EXPECT_EQ(wrong.status, 2) << wrong.text;
         EXPECT_FALSE(wrong.text.empty());
         EXPECT_TRUE(std::ranges::all_of(wrong.text, [](char c) {
@@ -172,24 +170,24 @@ TEST(Options, Tls) {
     EXPECT_EQ(made.tls_settings.key_file, "k");
     EXPECT_EQ(made.tls_settings.server_name, "redis.example");
     EXPECT_TRUE(made.tls_settings.insecure);
-    const Words again = {"--cacert", "ca", "--cacertdir", "cas",           "--cert",    "c",
-                         "--key",    "k",  "--sni",       "redis.example", "--insecure"};
-    EXPECT_EQ(tls_words(made), again);
+    const Arguments again = {"--cacert", "ca", "--cacertdir", "cas",           "--cert",    "c",
+                             "--key",    "k",  "--sni",       "redis.example", "--insecure"};
+    EXPECT_EQ(made.tls_arguments, again);
     const ScanOptions by_target = options({"rediss://h:1", "h:2", "--cacert", "ca"});
     EXPECT_FALSE(by_target.tls);
     EXPECT_TRUE(by_target.targets[0].tls);
     EXPECT_FALSE(by_target.targets[1].tls);
-    EXPECT_TRUE(tls_words(options({":6379"})).empty());
+    EXPECT_TRUE(options({":6379"}).tls_arguments.empty());
     EXPECT_EQ(stop({"--cacert", "ca.crt"}).text, "--cacert goes with --tls or a rediss:// TARGET");
     EXPECT_EQ(stop({"--tls", "--cert", "c"}).text, "--cert and --key go together");
 }
 
 TEST(Options, NoPasswordIsEchoed) {
-    for (const Words& words :
-         {Words{"redis://user:s3cret@h:1"}, Words{"redis://user:s3cret@h:1", "--nonsense"},
-          Words{"--pass", "s3cret"}, Words{"-a", "s3cret"}, Words{"--pass=s3cret"},
-          Words{"--askpass=s3cret"}, Words{"-as3cret"}, Words{"--pass=two s3cret"}}) {
-        const Stop wrong = stop(words);
+    for (const Arguments& arguments :
+         {Arguments{"redis://user:s3cret@h:1"}, Arguments{"redis://user:s3cret@h:1", "--nonsense"},
+          Arguments{"--pass", "s3cret"}, Arguments{"-a", "s3cret"}, Arguments{"--pass=s3cret"},
+          Arguments{"--askpass=s3cret"}, Arguments{"-as3cret"}, Arguments{"--pass=two s3cret"}}) {
+        const Stop wrong = stop(arguments);
         EXPECT_EQ(wrong.status, 2);
         EXPECT_FALSE(wrong.text.contains("s3cret")) << wrong.text;
     }

@@ -88,7 +88,7 @@ TEST(SocketsCount, ValuesThatTogetherLookAlikeStayApart) {
 TEST(SocketsCount, Words) {
     for (unsigned number = 0; number < 8; ++number) {
         const auto key = static_cast<CountKey>(number);
-        EXPECT_EQ(parse_count_key(word(key)), key);
+        EXPECT_EQ(parse_count_key(to_string(key)), key);
     }
     EXPECT_EQ(parse_count_key("State"), std::nullopt);
     EXPECT_EQ(parse_count_key(""), std::nullopt);
@@ -113,7 +113,7 @@ TEST(SocketsCount, Json) {
     std::string text;
     render::counts_json(counts, keys, {}, SocketsWorld::keep(text));
     EXPECT_EQ(text, R"({
-  "schema_version": 1,
+  "schema_version": 2,
   "complete": true,
   "gaps": [],
   "counts": [
@@ -130,7 +130,7 @@ TEST(SocketsCount, Json) {
         text,
         R"({"type":"count","state":"established","unit":null,"sockets":3,"persistent":2,"oldest_s":90}
 {"type":"gap","source":"proc","scope":"pid 3","error":"EACCES","effect":"hidden"}
-{"type":"summary","schema_version":1,"complete":false,"counts":1}
+{"type":"summary","schema_version":2,"complete":false,"counts":1}
 )");
 }
 
@@ -163,7 +163,7 @@ TEST(SocketsJson, Whole) {
     EXPECT_EQ(
         text,
         R"({
-  "schema_version": 1,
+  "schema_version": 2,
   "complete": true,
   "gaps": [],
   "sockets": [

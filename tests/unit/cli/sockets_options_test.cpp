@@ -8,25 +8,23 @@
 namespace connleak::cli {
 namespace {
 
-using Words = std::vector<std::string>;
-
-SocketsOptions options(const Words& words) {
-    auto made = parse_sockets_options(words);
+SocketsOptions options(const Arguments& arguments) {
+    auto made = parse_sockets_options(arguments);
     if (made) return *made;
     ADD_FAILURE() << made.error().text;
     return {};
 }
 
-std::string wrong(const Words& words) {
-    const auto made = parse_sockets_options(words);
+std::string wrong(const Arguments& arguments) {
+    const auto made = parse_sockets_options(arguments);
     if (made) return "taken";
     EXPECT_EQ(made.error().status, 2);
     return made.error().text;
 }
 
-std::string columns(const Words& words) {
+std::string columns(const Arguments& arguments) {
     std::string text;
-    for (const render::Column* column : options(words).columns)
+    for (const render::Column* column : options(arguments).columns)
         text += (text.empty() ? "" : " ") + std::string(column->name);
     return text;
 }
@@ -74,14 +72,14 @@ TEST(SocketsOptions, FamiliesAndProtocols) {
 }
 
 TEST(SocketsOptions, FilterWordsStandAnywhere) {
-    const Words expected{"dport", "=", ":22", "and", "(", "sport", ">", ":1000", ")"};
+    const Arguments expected{"dport", "=", ":22", "and", "(", "sport", ">", ":1000", ")"};
     EXPECT_EQ(options({"-a", "dport", "=", ":22", "-H", "and", "(", "sport", ">", "-N", "web",
                        ":1000", ")", "--sort", "pid"})
                   .filter,
               expected);
-    EXPECT_EQ(options({"-H", "--", "-a", "[::1]"}).filter, (Words{"-a", "[::1]"}));
-    EXPECT_EQ(options({"dst", "[::1]"}).filter, (Words{"dst", "[::1]"}));  // kept as it is
-    EXPECT_EQ(options({"!", "a = b", "-", ""}).filter, (Words{"!", "a = b", "-", ""}));
+    EXPECT_EQ(options({"-H", "--", "-a", "[::1]"}).filter, (Arguments{"-a", "[::1]"}));
+    EXPECT_EQ(options({"dst", "[::1]"}).filter, (Arguments{"dst", "[::1]"}));  // kept as it is
+    EXPECT_EQ(options({"!", "a = b", "-", ""}).filter, (Arguments{"!", "a = b", "-", ""}));
 }
 
 TEST(SocketsOptions, Values) {
@@ -111,7 +109,8 @@ TEST(SocketsOptions, Columns) {
     EXPECT_TRUE(options({"-o", "+pid"}).netns_column);
     // ss's -o, in a word with others.
     EXPECT_EQ(columns({"-tanop"}), standard);
-    EXPECT_EQ(options({"-tano", "state", "established"}).filter, (Words{"state", "established"}));
+    EXPECT_EQ(options({"-tano", "state", "established"}).filter,
+              (Arguments{"state", "established"}));
 }
 
 TEST(SocketsOptions, SortAndCount) {
@@ -131,19 +130,20 @@ TEST(SocketsOptions, WhatIsWrong) {
     const char* const needs_columns =
         "-o chooses columns and needs their names (timers, for which ss has -o, are shown by "
         "default)";
-    for (const Words& words :
-         {Words{"-o"}, Words{"-a", "-o", ""}, Words{"--columns="}, Words{"-o", "+"}})
-        EXPECT_EQ(wrong(words), needs_columns);
+    for (const Arguments& arguments : {Arguments{"-o"}, Arguments{"-a", "-o", ""},
+                                       Arguments{"--columns="}, Arguments{"-o", "+"}})
+        EXPECT_EQ(wrong(arguments), needs_columns);
     EXPECT_EQ(wrong({"--sort", "-\x1b"}),
               "--sort: there is no column '\\x1b'; connleak sockets --help lists them");
     EXPECT_EQ(
         wrong({"--count-by", "state,"}),
         "--count-by: '' is none of group, process, state, peer, local, unit, container, user");
     EXPECT_EQ(wrong({"-Q"}), "unknown option: -Q (see connleak sockets --help)");
-    for (const Words& words :
-         {Words{"-N"}, Words{"--sort"}, Words{"--timer", "x"}, Words{"--format", "x"},
-          Words{"--sort", "pid", "--count-by", "state"}, Words{"--persistent-after", "1w"}})
-        EXPECT_NE(wrong(words), "taken");
+    for (const Arguments& arguments :
+         {Arguments{"-N"}, Arguments{"--sort"}, Arguments{"--timer", "x"},
+          Arguments{"--format", "x"}, Arguments{"--sort", "pid", "--count-by", "state"},
+          Arguments{"--persistent-after", "1w"}})
+        EXPECT_NE(wrong(arguments), "taken");
 }
 
 TEST(SocketsOptions, HelpNamesEveryColumn) {

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include "diagnosis/model/server_family.h"
+
 namespace connleak::cli {
 namespace {
 
@@ -15,9 +17,7 @@ std::string parsed(std::string_view text) {
     const auto target = parse_target(text);
     if (!target) return target.error();
     EXPECT_EQ(target->text, text);
-    std::string shown = target->protocol == collect::Protocol::tcp     ? "tcp "
-                        : target->protocol == collect::Protocol::mysql ? "mysql "
-                                                                       : "redis ";
+    std::string shown = std::string(word(target->kind)) + ' ';
     if (!target->path.empty()) return shown + "unix:" + target->path;
     if (target->tls) shown += "tls ";
     if (!target->user.empty()) shown += target->user + '@';

@@ -1,14 +1,12 @@
-#include "cli/report/verify_options.h"
+#include "cli/report/options.h"
 
 #include <gtest/gtest.h>
 
 namespace connleak::cli {
 namespace {
 
-using Words = std::vector<std::string>;
-
-Stop stop(const Words& words) {
-    const auto made = parse_verify_options(words);
+Stop stop(const Arguments& arguments) {
+    const auto made = parse_verify_options(arguments);
     EXPECT_FALSE(made);
     return made ? Stop{} : made.error();
 }
@@ -35,15 +33,15 @@ TEST(VerifyOptions, Values) {
 }
 
 TEST(VerifyOptions, WhatIsWrong) {
-    for (const Words& words : std::vector<Words>{{"--rate", "0"},
-                                                 {"--rate", "many"},
-                                                 {"--wait", "3s"},
-                                                 {"--wait", "2h"},
-                                                 {"--wait", "soon"},
-                                                 {"--exit-code"}}) {
-        const Stop why = stop(words);
+    for (const Arguments& arguments : std::vector<Arguments>{{"--rate", "0"},
+                                                             {"--rate", "many"},
+                                                             {"--wait", "3s"},
+                                                             {"--wait", "2h"},
+                                                             {"--wait", "soon"},
+                                                             {"--exit-code"}}) {
+        const Stop why = stop(arguments);
         EXPECT_EQ(why.status, 2);
-        EXPECT_NE(why.text.find(words.front()), std::string::npos) << why.text;
+        EXPECT_NE(why.text.find(arguments.front()), std::string::npos) << why.text;
         EXPECT_EQ(why.text.find('\n'), std::string::npos) << why.text;
     }
 }

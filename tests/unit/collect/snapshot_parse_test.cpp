@@ -54,6 +54,24 @@ TEST(SnapshotParse, Whole) {
     EXPECT_TRUE(parse(seed("snapshot/whole"), 1 << 20, false)->sockets.empty());
 }
 
+TEST(SnapshotParse, Versions) {
+    const auto of_version = [](const std::string& version) {
+        std::string text = seed("snapshot/whole");
+        const std::string first = "\"schema_version\": 1";
+        text.replace(text.find(first), first.size(), "\"schema_version\": " + version);
+        const auto parsed = parse(text);
+        return parsed ? "" : parsed.error();
+    };
+    EXPECT_EQ(of_version("1"), "");
+    EXPECT_EQ(of_version("2"), "");
+    for (const char* other : {"0", "3", "-1", "4711"})
+        EXPECT_EQ(of_version(other),
+                  std::string("has schema_version ") + other + "; this connleak reads 1 and 2");
+    EXPECT_EQ(of_version("\"2\""), "has a schema_version that is no number");
+    EXPECT_EQ(of_version("2.5"), "has a schema_version that is no number");
+    EXPECT_EQ(of_version("[2]"), "has no schema_version");
+}
+
 TEST(SnapshotParse, EveryCutIsRefused) {
     const std::string whole = seed("snapshot/whole");
     for (std::size_t size = 0; size < whole.size(); ++size)

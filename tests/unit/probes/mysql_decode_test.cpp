@@ -71,6 +71,29 @@ TEST(MysqlProcessList, MariaDb) {
         "32 root unix db= Query idle=0 age=0 state=starting\n");
 }
 
+TEST(MysqlProcessList, WhatARowMeans) {
+    const auto clients =
+        list_of({"Id", "User", "Host", "db", "Command", "Time", "State", "Info", "Progress"},
+                {{"1", "repl", "10.0.0.9:50001", null, "Binlog Dump", "812", null, null, "0.000"},
+                 {"2", "shop", "10.0.0.7:41234", null, "Sleep", "90", "", null, "0.000"},
+                 {"3", "shop", "localhost", null, "Query", "1", "", "SELECT 'secret'", null}})
+            .take(null);
+    ASSERT_EQ(clients.size(), 3U);
+    EXPECT_EQ(clients[0].purpose, Purpose::replication);
+    EXPECT_EQ(clients[0].exempt, Exempt::replica);
+    EXPECT_EQ(clients[1].purpose, Purpose::client);
+    EXPECT_EQ(clients[1].exempt, std::nullopt);
+    EXPECT_TRUE(clients[1].age_is_least);
+    EXPECT_EQ(clients[1].name, std::nullopt);
+    EXPECT_EQ(clients[1].native.find("Host"), "10.0.0.7:41234");
+    EXPECT_EQ(clients[1].native.find("Progress"), "0.000");
+    EXPECT_EQ(clients[2].exempt, Exempt::busy);
+    EXPECT_TRUE(clients[2].by_unix_socket && clients[2].unnamed);
+    clients[2].native.each([](std::string_view name, NativeFields::Value value) {
+        EXPECT_FALSE(value && value->contains("secret")) << name;
+    });
+}
+
 TEST(MysqlProcessList, Mysql8) {
     EXPECT_EQ(
         told(list_of(usual, {{"5", "event_scheduler", "localhost", null, "Daemon", "812",

@@ -23,20 +23,24 @@ std::string shown(const std::optional<std::int64_t>& number) {
     return number ? std::to_string(*number) : "-";
 }
 
-// Every field in the order of the record; "-" for absent.
+std::string shown(const ServerClient& client, std::string_view native, const char* absent = "-") {
+    return std::string(client.native.find(native).value_or(absent));
+}
+
+// What there is in every version; "-" for absent.
 std::string shown(const ServerClient& client) {
     std::ostringstream text;
     text << client.id << " " << (client.address ? client.address->text() : "-") << " "
          << (client.local_address ? client.local_address->text() : "-") << " path=" << client.path
-         << " name=" << client.name << " flags=" << client.flags << " user=" << client.user
-         << " cmd=" << client.command << " lib=" << client.library_name << "/"
-         << client.library_version << " fd=" << (client.fd ? std::to_string(*client.fd) : "-")
+         << " name=" << client.name.value_or("") << " flags=" << shown(client, "flags", "")
+         << " user=" << client.user << " cmd=" << client.command
+         << " lib=" << shown(client, "lib-name", "") << "/" << shown(client, "lib-ver", "")
+         << " fd=" << (client.fd ? std::to_string(*client.fd) : "-")
          << " age=" << shown(client.age_s) << " idle=" << shown(client.idle_s)
-         << " db=" << shown(client.db) << " sub=" << shown(client.subscriptions)
-         << " psub=" << shown(client.pattern_subscriptions)
-         << " qbuf=" << shown(client.query_buffer_bytes)
-         << " omem=" << shown(client.output_memory_bytes)
-         << " mem=" << shown(client.total_memory_bytes);
+         << " db=" << (client.database.empty() ? "-" : client.database)
+         << " sub=" << shown(client, "sub") << " psub=" << shown(client, "psub")
+         << " qbuf=" << shown(client, "qbuf") << " omem=" << shown(client, "omem")
+         << " mem=" << shown(client.memory_bytes);
     return text.str();
 }
 
@@ -138,6 +142,68 @@ TEST(ClientListRow, OfEachVersion) {
         "age=2 idle=2 db=0 sub=0 psub=0 qbuf=0 omem=0 mem=20512");
 }
 
+// "name=value" of each; "name" for one without a value.
+std::string natives(std::string_view line) {
+    std::string text;
+    row(line).native.each([&](std::string_view name, NativeFields::Value value) {
+        text += (text.empty() ? "" : " ") + std::string(name);
+        if (value) text += '=' + std::string(*value);
+    });
+    return text;
+}
+
+TEST(ClientListRow, WhatOnlyRedisHasIsKeptUnderItsNames) {
+    EXPECT_EQ(natives("id=5 addr=10.0.0.2:1 laddr=10.0.0.1:6379 fd=10 name=x age=2 idle=2 flags=N "
+                      "db=0 sub=1 psub=0 ssub=0 multi=-1 qbuf=7 omem=0 tot-mem=1928 events=r "
+                      "cmd=get user=ann redir=-1 resp=3 lib-name=a b lib-ver= io-thread=0"),
+              "fd=10 flags=N sub=1 psub=0 ssub=0 multi=-1 qbuf=7 omem=0 events=r redir=-1 resp=3 "
+              "lib-name=a b lib-ver io-thread=0");
+    EXPECT_EQ(natives("addr=1.2.3.4:5"), "flags fd sub psub qbuf omem lib-name lib-ver")
+        << "of an old version: there, and not known";
+    EXPECT_EQ(natives("addr=1.2.3.4:5 fd=8 flags= sub=0 psub=0 qbuf=0 x=1 omem=0 lib-name= x=2 "
+                      "lib-ver=1"),
+              "fd=8 flags sub=0 psub=0 qbuf=0 omem=0 lib-name x=2 lib-ver=1")
+        << "each name once, the last one counts";
+}
+
+TEST(ClientListRow, WhatTheConnectionIsFor) {
+    using enum Purpose;
+    const auto purpose = [](const std::string& flags, const std::string& name = "") {
+        return row("id=1 addr=1.2.3.4:5 name=" + name + " flags=" + flags).purpose;
+    };
+    EXPECT_EQ(purpose("N"), client);
+    EXPECT_EQ(purpose("S"), replication);
+    EXPECT_EQ(purpose("SC"), replication) << "Redis 8 sends the RDB apart";
+    EXPECT_EQ(purpose("O"), monitor);
+    EXPECT_EQ(purpose("P", "sentinel-7b64dfde-pubsub"), sentinel);
+    EXPECT_EQ(purpose("N", "sentinel-7b64dfde-cmd"), sentinel);
+    for (const char* other :
+         {"sentinel-7b64dfde-", "sentinel-7b64dfd-cmd", "sentinel-7b64dfdex-cmd",
+          "sentinel-7B64dfde-cmd", "sentinel-cmd", "my-sentinel-7b64dfde-cmd"})
+        EXPECT_EQ(purpose("N", other), client) << other;
+    EXPECT_EQ(purpose(""), std::nullopt) << "Dragonfly tells no flags";
+}
+
+TEST(ClientListRow, WhomTheTimeoutSpares) {
+    const auto exempt = [](const std::string& fields) {
+        return row("id=1 addr=1.2.3.4:5 " + fields).exempt;
+    };
+    EXPECT_EQ(exempt("flags=N"), std::nullopt);
+    EXPECT_EQ(exempt("flags=x sub=0"), std::nullopt);
+    EXPECT_EQ(exempt("flags=S"), Exempt::replica);
+    EXPECT_EQ(exempt("flags=O"), Exempt::monitor);
+    EXPECT_EQ(exempt("flags=SO"), Exempt::monitor);
+    EXPECT_EQ(exempt("flags=b"), Exempt::blocked);
+    EXPECT_EQ(exempt("flags=xb"), Exempt::blocked);
+    EXPECT_EQ(exempt("flags=P"), Exempt::subscriber);
+    EXPECT_EQ(exempt("psub=1"), Exempt::subscriber) << "a version without the mark";
+    EXPECT_EQ(exempt("sub=1 psub=0"), Exempt::subscriber);
+    EXPECT_EQ(exempt("flags=M"), Exempt::master);
+    EXPECT_TRUE(row("id=1 addr=1.2.3.4:5 flags=M").opened_by_server);
+    EXPECT_FALSE(row("id=1 addr=1.2.3.4:5 flags=S").opened_by_server);
+    EXPECT_TRUE(row("id=1 addr=?:0 flags=U").by_unix_socket);
+}
+
 TEST(ClientListRow, TakesAnyName) {
     EXPECT_EQ(row("id=1 addr=1.2.3.4:5 fd=8 name=a=b=c age=1").name, "a=b=c");
     EXPECT_EQ(row("id=1 addr=1.2.3.4:5 fd=8 name==x= age=1").name, "=x=");
@@ -145,6 +211,7 @@ TEST(ClientListRow, TakesAnyName) {
     EXPECT_EQ(row("id=1 addr=1.2.3.4:5 fd=8 name=id=9 age=1").id, 1U);
     EXPECT_EQ(row(std::string_view("id=1 name=a\0b age=4", 20)).name, std::string_view("a\0b", 3));
     EXPECT_EQ(row("id=1 addr=1.2.3.4:5 name=").name, "");
+    EXPECT_EQ(row("id=1 addr=1.2.3.4:5").name, std::nullopt);
 }
 
 TEST(ClientListRow, TakesPathsWithBlanks) {
@@ -167,8 +234,9 @@ TEST(ClientListRow, LeavesOutWhatIsBroken) {
             "psub=+1 tot-mem=18446744073709551615 omem=5");
     EXPECT_EQ(
         shown(broken),
-        "0 - - path= name= flags= user= cmd= lib=/ fd=- age=- idle=- db=- sub=- psub=- qbuf=- "
-        "omem=5 mem=-");
+        "0 - - path= name= flags= user= cmd= lib=/ fd=- age=- idle=- db=- sub=- psub=+1 qbuf=- "
+        "omem=5 mem=-")
+        << "what is only passed on stands as it came";
     EXPECT_EQ(row("id=1 addr=1.2.3.4:5 fd=-1").fd, -1);
     EXPECT_EQ(row("id=1 age=10000000001").age_s, std::nullopt);
     EXPECT_EQ(row("id=1 addr=::ffff:10.0.0.1:55").address, Endpoint::parse("10.0.0.1:55"));

@@ -31,7 +31,6 @@ inline ServerClient& thread(World& world, const Pair& pair) {
     const std::optional<Endpoint> client = pair.server_tuple.remote;
     ServerClient& row =
         *std::ranges::find(world.answer(pair.server).clients, client, &ServerClient::address);
-    row.flags.clear();
     row.local_address.reset();
     row.fd.reset();
     row.command = "Sleep";

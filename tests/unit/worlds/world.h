@@ -242,7 +242,7 @@ class World : public Witness {
         row.id = ++ids_;
         row.address = pair.server_tuple.remote;
         row.local_address = pair.server_tuple.local;
-        row.flags = "N";
+        row.purpose = Purpose::client;
         row.fd = fd;
         row.age_s = 100;
         row.idle_s = 90;

@@ -26,10 +26,10 @@ std::uint64_t of(const VerdictCounts& counts, Verdict verdict) {
     return counts[static_cast<std::size_t>(verdict)];
 }
 
-// Clients of one server, each with an idle time and flags; those named are ghosts.
+// Clients of one server, each with an idle time; those named are ghosts.
 struct Idle {
     std::int64_t idle_s;
-    std::string flags = "N";
+    std::optional<Exempt> exempt = std::nullopt;
     bool ghost = false;
 };
 
@@ -45,14 +45,14 @@ struct Clients : World {
             const auto pair = connect(web, "10.9.0.2:" + std::to_string(++port), its, 900);
             ServerClient& row = answer(its).clients.back();
             row.idle_s = each.idle_s;
-            row.flags = each.flags;
+            row.exempt = each.exempt;
             if (each.ghost) lose_client(pair);
         }
     }
 };
 
 TEST(WhatIf, ClosesThoseThatAreIdleForLongerWithinASecond) {
-    Clients world({{99}, {100}, {101}, {500, "N", true}, {0}});
+    Clients world({{99}, {100}, {101}, {500, std::nullopt, true}, {0}});
     const auto answers = ask(world, {100, 600});
     ASSERT_EQ(answers.size(), 1U);
     const auto& candidates = answers[0].candidates;
@@ -69,7 +69,7 @@ TEST(WhatIf, ClosesThoseThatAreIdleForLongerWithinASecond) {
 
 TEST(WhatIf, TheSmallestHarmlessValueClosesNoneThatMayBeAlive) {
     for (const std::int64_t most : {0, 1, 59, 7'200}) {
-        Clients world({{most}, {most / 2}, {most + 1'000, "N", true}});
+        Clients world({{most}, {most / 2}, {most + 1'000, std::nullopt, true}});
         const std::int64_t value = ask(world, {1})[0].smallest_harmless_s;
         const auto answers = ask(world, {value, value - 1});
         EXPECT_EQ(answers[0].candidates[0].closes, 1U) << most;
@@ -78,21 +78,19 @@ TEST(WhatIf, TheSmallestHarmlessValueClosesNoneThatMayBeAlive) {
             EXPECT_EQ(of(answers[0].candidates[1].verdict, Verdict::healthy), 1U) << most;
         }
     }
-    Clients ghosts({{50, "N", true}});
+    Clients ghosts({{50, std::nullopt, true}});
     EXPECT_EQ(ask(ghosts, {1})[0].smallest_harmless_s, 1);
 }
 
 TEST(WhatIf, SomeAreNeverTimedOut) {
-    Clients world({{900, "S"},
-
-                   {900, "O"},
-                   {900, "SO"},
-                   {900, "b"},
-                   {900, "P"},
-                   {900, "xb"},
-                   {10, "P"},
-                   {900, "x"}});
-    world.answer(0).clients[7].subscriptions = 0;
+    Clients world({{900, Exempt::replica},
+                   {900, Exempt::monitor},
+                   {900, Exempt::monitor},
+                   {900, Exempt::blocked},
+                   {900, Exempt::subscriber},
+                   {900, Exempt::blocked},
+                   {10, Exempt::subscriber},
+                   {900}});
     const auto answers = ask(world, {600});
     const TimeoutCandidate& candidate = answers[0].candidates[0];
     EXPECT_EQ(candidate.closes, 1U);
@@ -103,16 +101,11 @@ TEST(WhatIf, SomeAreNeverTimedOut) {
     EXPECT_EQ(exempt(Exempt::blocked), 2U);
     EXPECT_EQ(exempt(Exempt::subscriber), 1U);
     EXPECT_EQ(answers[0].smallest_harmless_s, 901);
-    ServerClient master;  // the server's own connection to it is no client of its port
-    master.flags = "M";
-    EXPECT_EQ(exempt_from_timeout(master), Exempt::master);
-    ServerClient old;  // a version without the mark
-    old.pattern_subscriptions = 1;
-    EXPECT_EQ(exempt_from_timeout(old), Exempt::subscriber);
 }
 
 TEST(WhatIf, EveryClientIsInOneRangeOfTheDistribution) {
-    Clients world({{0}, {9}, {10}, {59}, {60}, {604'800}, {1'000'000'000}, {70, "P"}});
+    Clients world(
+        {{0}, {9}, {10}, {59}, {60}, {604'800}, {1'000'000'000}, {70, Exempt::subscriber}});
     const auto answers = ask(world, {});
     std::uint64_t total = 0;
     std::int64_t next = 0;

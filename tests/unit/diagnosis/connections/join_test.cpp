@@ -267,7 +267,7 @@ TEST(Join, AReplicasMasterIsNoClient) {
     master.id = 99;
     master.address = end("10.0.0.5:6379");
     master.local_address = end("10.0.0.1:51000");
-    master.flags = "M";
+    master.opened_by_server = true;
     world.answer(redis).clients = {master};
     EXPECT_EQ(joined(world.report(), world),
               "10.0.0.1:6379 <- 10.0.0.2:40001 server@server client@web\n");

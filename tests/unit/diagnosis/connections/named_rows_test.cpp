@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "collect/kernel_witness.h"
+#include "probes/conversation.h"
 #include "tests/unit/worlds/mysql.h"
 
 namespace connleak {
@@ -263,17 +264,17 @@ struct Listing : probes::Conversation {
 };
 
 TEST(NamedRowsKernelWitness, ANameMayBeAnybodyWithItsPort) {
-    cli::Options options;
-    options.netns = "self";
-    collect::Session session(options);
-    auto listing = std::make_unique<Listing>();
+    collect::Namespaces namespaces(netlink::find_own_netns().found);
+    auto listing = std::make_shared<Listing>();
     listing->rows.emplace(2);
     (*listing->rows)[0].address = end("10.0.0.7:41234");
     (*listing->rows)[1].host_name = "web1";
     (*listing->rows)[1].host_port = 41235;
-    session.conversations.push_back(std::move(listing));
-    session.conversations.push_back(std::make_unique<Listing>());
-    collect::KernelWitness witness(session);
+    std::vector<Server> servers(3);
+    servers[0].conversation = listing;
+    servers[1].conversation = std::make_shared<Listing>();
+    const std::vector<Namespace> networks;
+    collect::KernelWitness witness(namespaces, networks, servers);
     EXPECT_EQ(witness.listed(0, end("10.0.0.7:41234")), true);
     EXPECT_EQ(witness.listed(0, end("10.0.0.8:41234")), false);
     EXPECT_EQ(witness.listed(0, end("10.0.0.7:41235")), std::nullopt);

@@ -74,7 +74,7 @@ struct World : Witness {
         client.id = id;
         client.fd = fd;
         client.path = path;
-        client.flags = "U";
+        client.by_unix_socket = true;
         client.age_s = 50;
         client.idle_s = 5;
         return sample.servers[server].answer.clients.emplace_back(client);

@@ -182,6 +182,7 @@ TEST(State, ForeignDocuments) {
           "ELF\x02\x01",
           "{\"kind\":\"other\"}", "{\"kind\":\"connleak-check-state\"}",
           "{\"kind\":\"connleak-check-state\",\"schema_version\":2}",
+          "{\"kind\":\"connleak-check-state\",\"schema_version\":3,\"runs\":[],\"groups\":[]}",
           "{\"kind\":\"connleak-check-state\",\"schema_version\":1,\"runs\":3,\"groups\":[]}",
           "{\"kind\":\"connleak-check-state\",\"schema_version\":1,\"runs\":[{\"at_s\":-1,"
           "\"floor\":0}],\"groups\":[]}",
@@ -192,6 +193,18 @@ TEST(State, ForeignDocuments) {
         EXPECT_FALSE(cli::decode_history(text)) << text;
     EXPECT_FALSE(cli::decode_history(std::string(1'000'000, '[')));
     EXPECT_FALSE(cli::decode_history(std::string(cli::largest_state + 1, ' ')));
+}
+
+TEST(State, TheFirstVersionIsReadAsWell) {
+    const History history{run(1'000'000, 5)};
+    std::string text = cli::encode_history(history);
+    const std::string_view now = "\"schema_version\":2";
+    const std::size_t at = text.find(now);
+    ASSERT_NE(at, std::string::npos);
+    text.replace(at, now.size(), "\"schema_version\":1");
+    const auto read = cli::decode_history(text);
+    ASSERT_TRUE(read);
+    EXPECT_EQ(cli::encode_history(*read), cli::encode_history(history));
 }
 
 }  // namespace

@@ -23,9 +23,8 @@ struct Link {
         sample.servers.emplace_back().kind = kind;
         connection.client_end = end("10.0.0.2:40000");
     }
-    Link& listed(std::string flags, std::string name = "") {
-        row.flags = std::move(flags);
-        row.name = std::move(name);
+    Link& listed(std::optional<Purpose> as) {
+        row.purpose = as;
         connection.row = &row;
         return *this;
     }
@@ -48,16 +47,9 @@ struct Link {
 
 TEST(Purpose, ByTheServersRow) {
     using enum Purpose;
-    EXPECT_EQ(Link().listed("N").purpose(), client);
-    EXPECT_EQ(Link().listed("S").purpose(), replication);
-    EXPECT_EQ(Link().listed("SC").purpose(), replication) << "Redis 8 sends the RDB apart";
-    EXPECT_EQ(Link().listed("O").purpose(), monitor);
-    EXPECT_EQ(Link().listed("P", "sentinel-7b64dfde-pubsub").purpose(), sentinel);
-    EXPECT_EQ(Link().listed("N", "sentinel-7b64dfde-cmd").purpose(), sentinel);
-    for (const char* other : {"sentinel-7b64dfde-", "sentinel-7b64dfd-cmd",
-                              "sentinel-7b64dfdex-cmd", "sentinel-7B64dfde-cmd", "sentinel-cmd",
-                              "my-sentinel-7b64dfde-cmd", "sentinel-7b64dfde-x-cmd "})
-        EXPECT_EQ(Link().listed("N", other).purpose(), client) << other;
+    for (const Purpose told : {client, replication, monitor, sentinel})
+        EXPECT_EQ(Link().listed(told).purpose(), told);
+    EXPECT_EQ(Link(ServerKind::mariadb).listed(replication).purpose(), replication);
     // Not even a replica of its own kind is a link where no protocol is spoken.
     EXPECT_EQ(Link(ServerKind::tcp).held_by("redis-server").purpose(), client);
 }
@@ -66,37 +58,41 @@ TEST(Purpose, ByTheProcessWhereNoRowTells) {
     using enum Purpose;
     EXPECT_EQ(Link().purpose(), client);
     EXPECT_EQ(Link().held_by("php-fpm8.2").purpose(), client);
-    for (const char* comm : {"redis-server", "valkey-server", "keydb-server", "dragonfly"})
+    for (const char* comm :
+         {"redis-server", "valkey-server", "keydb-server", "dragonfly", "mysqld", "mariadbd"})
         EXPECT_EQ(Link().held_by(comm, "redis-server *:6379").purpose(), replication) << comm;
     EXPECT_EQ(Link().held_by("redis-sentinel").purpose(), sentinel);
+    EXPECT_EQ(Link().held_by("mysqld_exporter").purpose(), client) << "no server";
     EXPECT_EQ(Link().held_by("redis-server", "redis-server *:26379 [sentinel]").purpose(),
               sentinel);
     // A row that tells: another program of the replica's host, or MIGRATE.
-    EXPECT_EQ(Link().held_by("redis-server", "redis-server *:6379").listed("N").purpose(), client);
+    EXPECT_EQ(Link().held_by("redis-server", "redis-server *:6379").listed(client).purpose(),
+              client);
     // Dragonfly's rows have no flags.
-    EXPECT_EQ(Link(ServerKind::dragonfly).held_by("dragonfly").listed("").purpose(), replication);
+    EXPECT_EQ(Link(ServerKind::dragonfly).held_by("dragonfly").listed(std::nullopt).purpose(),
+              replication);
 }
 
 TEST(Purpose, ANameAloneHidesNoLeak) {
-    EXPECT_EQ(Link().held_by("python3").listed("N", "sentinel-7b64dfde-cmd").purpose(),
-              Purpose::client);
-    EXPECT_EQ(Link().held_by("redis-sentinel").listed("N", "sentinel-7b64dfde-cmd").purpose(),
+    EXPECT_EQ(Link().held_by("python3").listed(Purpose::sentinel).purpose(), Purpose::client);
+    EXPECT_EQ(Link().held_by("redis-sentinel").listed(Purpose::sentinel).purpose(),
               Purpose::sentinel);
 }
 
 TEST(Purpose, LinksHaveNames) {
     Link replica;
-    replica.listed("S");
+    replica.listed(Purpose::replication);
     EXPECT_EQ(replica.name(), "redis replica 10.0.0.2");
     auto& told = replica.sample.servers[0].answer.place.replicas;
     told = {end("10.0.0.9:6379"), end("10.0.0.2:6380")};
     EXPECT_EQ(replica.name(), "redis replica 10.0.0.2:6380") << "where it listens";
     told.push_back(end("10.0.0.2:6381"));
     EXPECT_EQ(replica.name(), "redis replica 10.0.0.2") << "one of two";
-    EXPECT_EQ(Link(ServerKind::valkey).listed("S").name(), "valkey replica 10.0.0.2");
-    EXPECT_EQ(Link().listed("N", "sentinel-7b64dfde-cmd").name(), "sentinel 10.0.0.2");
-    EXPECT_EQ(Link().listed("N").name(), "");
-    EXPECT_EQ(Link().listed("O").name(), "");
+    EXPECT_EQ(Link(ServerKind::valkey).listed(Purpose::replication).name(),
+              "valkey replica 10.0.0.2");
+    EXPECT_EQ(Link().listed(Purpose::sentinel).name(), "sentinel 10.0.0.2");
+    EXPECT_EQ(Link().listed(Purpose::client).name(), "");
+    EXPECT_EQ(Link().listed(Purpose::monitor).name(), "");
 }
 
 TEST(Slots, AreTakenByReplicasAndTheClusterToo) {
