@@ -11,6 +11,7 @@
 #include "cli/options/parser.h"
 #include "cli/options/target.h"
 #include "diagnosis/model/printable.h"
+#include "diagnosis/model/server_family.h"
 
 namespace connleak::cli {
 
@@ -118,7 +119,7 @@ Command check_command() {
                .value_name = "PORT",
                .help = "Its port ({default}); alone: that port of this host",
                .kind = Kind::number,
-               .default_value = std::to_string(collect::redis_port),
+               .default_value = std::to_string(usual_ports().front()),
                .least = 1,
                .most = 65535},
               {.names = "-t,--timeout",
