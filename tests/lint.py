@@ -20,7 +20,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDERS = ("actions", "cli", "collect", "diagnosis", "netlink", "probes")
+FOLDERS = ("actions", "cli", "collect", "diagnosis", "netlink", "probes", "tools")
 COMPILER, TIDY = "clang++-19", "clang-tidy-19"
 QUIET = ["-w", "-fsyntax-only", "-ferror-limit=0", "-fno-caret-diagnostics"]
 # Files that were one after the other include the same headers. What the check is for is looked for below.

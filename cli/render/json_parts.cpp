@@ -16,10 +16,9 @@ Json json_address(const Address& value) {
 
 Json json_timer(const Timer& value) {
     Json json = Json::object();
-    Members members(json);
-    members.add("kind", word(value.kind));
-    members.add("expires_ms", value.expires_ms);
-    members.add("retransmits", value.retransmits);
+    json.add("kind", word(value.kind));
+    json.add("expires_ms", value.expires_ms);
+    json.add("retransmits", value.retransmits);
     return json;
 }
 
@@ -30,11 +29,10 @@ Json json_owners(const Processes& processes, std::uint32_t inode) {
     for (const Owner& owner : found->second) {
         const auto process = processes.by_pid.find(owner.pid);
         Json json = Json::object();
-        Members members(json);
-        members.add("pid", owner.pid);
-        members.add("fd", owner.fd);
-        members.add("comm",
-                    process == processes.by_pid.end() ? Json(nullptr) : Json(process->second.comm));
+        json.add("pid", owner.pid);
+        json.add("fd", owner.fd);
+        json.add("comm",
+                 process == processes.by_pid.end() ? Json(nullptr) : Json(process->second.comm));
         list.push_back(std::move(json));
     }
     return list;
@@ -45,43 +43,40 @@ Json json_gap(const Gap& gap) {
         {"source", gap.source}, {"scope", gap.scope}, {"error", gap.error}, {"effect", gap.effect}};
 }
 
-void add_socket(Members& members, const Processes& processes, const Socket& socket) {
-    members.add("state", word(socket.state));
-    members.add("inode", socket.inode != 0 ? Json(socket.inode) : Json(nullptr));
-    members.add("cookie", fmt::format("{:x}", socket.cookie));
-    members.add("netns", socket.netns);
-    members.add("uid", socket.uid);
-    members.add("rx_queue_bytes", socket.rx_queue_bytes);
-    members.add("tx_queue_bytes", socket.tx_queue_bytes);
-    members.add("timer", json_timer(socket.timer));
+void add_socket(Json& json, const Processes& processes, const Socket& socket) {
+    json.add("state", word(socket.state));
+    json.add("inode", socket.inode != 0 ? Json(socket.inode) : Json(nullptr));
+    json.add("cookie", fmt::format("{:x}", socket.cookie));
+    json.add("netns", socket.netns);
+    json.add("uid", socket.uid);
+    json.add("rx_queue_bytes", socket.rx_queue_bytes);
+    json.add("tx_queue_bytes", socket.tx_queue_bytes);
+    json.add("timer", json_timer(socket.timer));
     const TcpInfo* info = socket.info ? &*socket.info : nullptr;
     const auto fact = [&](auto member) {
         return info != nullptr ? Json(info->*member) : Json(nullptr);
     };
-    members.add("last_data_received_ms", fact(&TcpInfo::last_data_received_ms));
-    members.add("last_data_sent_ms", fact(&TcpInfo::last_data_sent_ms));
-    members.add("last_ack_received_ms", fact(&TcpInfo::last_ack_received_ms));
-    members.add("unacked", fact(&TcpInfo::unacked));
-    members.add("backoff", fact(&TcpInfo::backoff));
-    members.add("probes", fact(&TcpInfo::probes));
-    members.add("rtt_us", fact(&TcpInfo::rtt_us));
-    members.add("total_retransmits", fact(&TcpInfo::total_retransmits));
-    members.add("owners", json_owners(processes, socket.inode));
-}
-
-std::string json_text(const Json& json) {
-    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+    json.add("last_data_received_ms", fact(&TcpInfo::last_data_received_ms));
+    json.add("last_data_sent_ms", fact(&TcpInfo::last_data_sent_ms));
+    json.add("last_ack_received_ms", fact(&TcpInfo::last_ack_received_ms));
+    json.add("unacked", fact(&TcpInfo::unacked));
+    json.add("backoff", fact(&TcpInfo::backoff));
+    json.add("probes", fact(&TcpInfo::probes));
+    json.add("rtt_us", fact(&TcpInfo::rtt_us));
+    json.add("total_retransmits", fact(&TcpInfo::total_retransmits));
+    json.add("owners", json_owners(processes, socket.inode));
 }
 
 void Document::member(std::string_view name, const Json& value) {
     begin(name);
-    text_ += json_text(value);
+    value.write(text_);
 }
 
 void Document::begin(std::string_view name) {
     text_ += begun_ ? ",\n  " : "{\n  ";
     begun_ = true;
-    text_ += json_text(Json(name)) + ": ";
+    Json(name).write(text_);
+    text_ += ": ";
 }
 
 void Document::end() {
@@ -96,15 +91,20 @@ bool Document::pass_on(std::size_t at_least) {
     return wanted_;
 }
 
-Lines::Lines(Sink sink, const Json& common) : sink_(std::move(sink)), common_(json_text(common)) {
+Lines::Lines(Sink sink, const Json& common) : sink_(std::move(sink)) {
+    common.write(common_);
     common_.front() = ',';
     common_.pop_back();
     if (common_.size() > 1) common_ += ',';
 }
 
 bool Lines::line(std::string_view type, const Json& object) {
-    text_ += "{\"type\":" + json_text(Json(type)) + common_;
-    text_.append(json_text(object), 1);
+    text_ += "{\"type\":";
+    Json(type).write(text_);
+    text_ += common_;
+    const std::size_t brace = text_.size();
+    object.write(text_);
+    text_.erase(brace, 1);
     text_ += '\n';
     if (text_.size() >= piece) end();
     return wanted_;

@@ -2,18 +2,16 @@
 // of them.
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "cli/render/json.h"
 #include "cli/render/sink.h"
 #include "diagnosis/model/records.h"
 
 namespace connleak::render {
-
-using Json = nlohmann::ordered_json;
 
 // Of all documents that the program writes; connleak-json(5), Stability.
 inline constexpr int schema_version = 2;
@@ -24,30 +22,12 @@ Json maybe(const std::optional<T>& value) {
 }
 Json text_or_null(std::string_view text);
 
-// Adds members that are not there yet: without looking for each, which for a row of thirty members
-// takes longer than all the rest.
-class Members {
-  public:
-    explicit Members(Json& object) : members_(object.get_ref<Json::object_t&>()) {
-        members_.reserve(32);
-    }
-    void add(std::string name, Json value) {
-        members_.emplace_back(std::move(name), std::move(value));
-    }
-
-  private:
-    Json::object_t& members_;
-};
-
 Json json_address(const Address& value);
 Json json_timer(const Timer& value);
 Json json_owners(const Processes& processes, std::uint32_t inode);
 Json json_gap(const Gap& gap);
 // The members of one end's socket, its owners last.
-void add_socket(Members& members, const Processes& processes, const Socket& socket);
-
-// One line. Always valid UTF-8: broken bytes become U+FFFD.
-std::string json_text(const Json& json);
+void add_socket(Json& json, const Processes& processes, const Socket& socket);
 
 // As much text is handed over at a time.
 inline constexpr std::size_t piece = std::size_t{64} * 1024;
@@ -68,7 +48,7 @@ class Document {
         for (const auto& each : range) {
             text_ += first ? "\n    " : ",\n    ";
             first = false;
-            text_ += json_text(make(each));
+            make(each).write(text_);
             if (!pass_on(piece)) return;
         }
         text_ += first ? "]" : "\n  ]";

@@ -25,8 +25,7 @@ Json host_name(const Sample& sample, std::optional<std::size_t> host) {
 Json socket(const Sample& sample, const Socket* value) {
     if (value == nullptr) return nullptr;
     Json json = Json::object();
-    Members members(json);
-    add_socket(members, sample.processes_of(value->netns), *value);
+    add_socket(json, sample.processes_of(value->netns), *value);
     if (is_unix(*value)) json["timer"] = nullptr;
     if (from_snapshot(*value)) json["netns"] = netns_id(sample, value->netns);
     return json;
@@ -69,25 +68,23 @@ Json proxy(const std::optional<ProxyUse>& value) {
 Json listed(ServerKind kind, const ServerClient* row) {
     if (row == nullptr) return nullptr;
     Json native = Json::object();
-    Members fields(native);
     row->native.each([&](std::string_view name, NativeFields::Value value) {
-        fields.add(std::string(name), value ? Json(*value) : Json(nullptr));
+        native.add(name, value ? Json(*value) : Json(nullptr));
     });
     Json json = Json::object();
-    Members members(json);
-    members.add("kind", word(kind));
-    members.add("id", row->id != 0 ? Json(row->id) : Json(nullptr));
-    members.add("name", maybe(row->name));
-    members.add("user", text_or_null(row->user));
-    members.add("database", text_or_null(row->database));
-    members.add("command", text_or_null(row->command));
-    members.add("state", text_or_null(row->state));
-    members.add("idle_s", maybe(row->idle_s));
-    members.add("age_s", row->age_is_least ? Json(nullptr) : maybe(row->age_s));
-    members.add("transaction_s", maybe(row->transaction_s));
-    members.add("memory_bytes", maybe(row->memory_bytes));
-    members.add("client_pid", maybe(row->client_pid));
-    members.add("native", std::move(native));
+    json.add("kind", word(kind));
+    json.add("id", row->id != 0 ? Json(row->id) : Json(nullptr));
+    json.add("name", maybe(row->name));
+    json.add("user", text_or_null(row->user));
+    json.add("database", text_or_null(row->database));
+    json.add("command", text_or_null(row->command));
+    json.add("state", text_or_null(row->state));
+    json.add("idle_s", maybe(row->idle_s));
+    json.add("age_s", row->age_is_least ? Json(nullptr) : maybe(row->age_s));
+    json.add("transaction_s", maybe(row->transaction_s));
+    json.add("memory_bytes", maybe(row->memory_bytes));
+    json.add("client_pid", maybe(row->client_pid));
+    json.add("native", std::move(native));
     return json;
 }
 

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "cli/render/json_parts.h"
+#include "cli/render/json.h"
 #include "diagnosis/findings/findings.h"
 
 namespace connleak::render {
@@ -20,15 +20,10 @@ namespace {
 constexpr std::size_t groups_shown = 50;
 constexpr std::string_view other_groups = "(all other groups)";
 
-// Names can be any bytes, labels only UTF-8: the text that JSON shows for them.
-std::string valid(std::string_view text) {
-    return Json::parse(json_text(Json(text))).get<std::string>();
-}
-
-// name="value", escaped as the text format wants it.
+// name="value", escaped as the text format wants it: names can be any bytes, labels only UTF-8.
 std::string label(std::string_view name, std::string_view value) {
     std::string text = fmt::format("{}=\"", name);
-    for (const char c : valid(value)) {
+    for (const char c : valid_utf8(value)) {
         if (c == '\\' || c == '"') text += '\\';
         if (c == '\n')
             text += "\\n";

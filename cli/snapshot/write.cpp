@@ -22,61 +22,59 @@ Json hardware_address(const std::vector<std::uint8_t>& bytes) {
 
 Json link(const Link& value) {
     Json json = Json::object();
-    Members members(json);
-    members.add("name", value.name);
-    members.add("index", value.index);
-    members.add("kind", text_or_null(value.kind));
-    members.add("hardware_address", hardware_address(value.hardware_address));
-    members.add("master", value.master != 0 ? Json(value.master) : Json(nullptr));
-    members.add("peer_netns", maybe(value.peer_netns));
-    members.add("up", value.up);
-    members.add("loopback", value.loopback);
-    members.add("programmed", value.programmed);
+    json.add("name", value.name);
+    json.add("index", value.index);
+    json.add("kind", text_or_null(value.kind));
+    json.add("hardware_address", hardware_address(value.hardware_address));
+    json.add("master", value.master != 0 ? Json(value.master) : Json(nullptr));
+    json.add("peer_netns", maybe(value.peer_netns));
+    json.add("up", value.up);
+    json.add("loopback", value.loopback);
+    json.add("programmed", value.programmed);
     return json;
 }
 
 Json place(const Namespace& value, int passes) {
     Json json = Json::object();
-    Members members(json);
-    members.add("id", value.id);
-    members.add("name", text_or_null(value.name));
-    members.add("own", value.own);
-    members.add("complete", value.complete);
-    members.add("passes", passes);
+    json.add("id", value.id);
+    json.add("name", text_or_null(value.name));
+    json.add("own", value.own);
+    json.add("complete", value.complete);
+    json.add("passes", passes);
     Json addresses = Json::array();
     Json prefixes = Json::array();
+    std::vector<Address> told;
     for (const InterfaceAddress& each : value.addresses) {
-        Json text = json_address(each.address);
-        prefixes.push_back(
-            {{"address", text}, {"prefix_length", each.prefix_length}, {"link", each.interface}});
-        if (std::ranges::find(addresses, text) == addresses.end())
-            addresses.push_back(std::move(text));
+        prefixes.push_back({{"address", json_address(each.address)},
+                            {"prefix_length", each.prefix_length},
+                            {"link", each.interface}});
+        if (std::ranges::find(told, each.address) != told.end()) continue;
+        told.push_back(each.address);
+        addresses.push_back(json_address(each.address));
     }
-    members.add("addresses", std::move(addresses));
-    members.add("prefixes", std::move(prefixes));
+    json.add("addresses", std::move(addresses));
+    json.add("prefixes", std::move(prefixes));
     Json links = Json::array();
     for (const Link& each : value.links) links.push_back(link(each));
-    members.add("links", std::move(links));
-    members.add("translation", word(value.translation));
-    members.add("translation_reason", text_or_null(value.translation_reason));
-    members.add("bridge_translates", value.bridge_translates);
+    json.add("links", std::move(links));
+    json.add("translation", word(value.translation));
+    json.add("translation_reason", text_or_null(value.translation_reason));
+    json.add("bridge_translates", value.bridge_translates);
     return json;
 }
 
 Json process(const Process& value) {
     Json json = Json::object();
-    Members members(json);
-    members.add("pid", value.pid);
-    members.add("start_time",
-                value.start_time != 0 ? Json(rfc3339(value.start_time)) : Json(nullptr));
-    members.add("comm", value.comm);
-    members.add("command", value.command);
-    members.add("user", text_or_null(value.user));
-    members.add("unit", text_or_null(value.unit));
-    members.add("container", text_or_null(value.container));
-    members.add("netns", value.netns != 0 ? Json(value.netns) : Json(nullptr));
-    members.add("group", value.group);
-    members.add("group_kind", word(value.group_kind));
+    json.add("pid", value.pid);
+    json.add("start_time", value.start_time != 0 ? Json(rfc3339(value.start_time)) : Json(nullptr));
+    json.add("comm", value.comm);
+    json.add("command", value.command);
+    json.add("user", text_or_null(value.user));
+    json.add("unit", text_or_null(value.unit));
+    json.add("container", text_or_null(value.container));
+    json.add("netns", value.netns != 0 ? Json(value.netns) : Json(nullptr));
+    json.add("group", value.group);
+    json.add("group_kind", word(value.group_kind));
     return json;
 }
 
@@ -85,6 +83,14 @@ Json ends(const Tuple& tuple) {
         return Json{{"address", json_address(value.address)}, {"port", value.port}};
     };
     return {{"source", end(tuple.local)}, {"destination", end(tuple.remote)}};
+}
+
+// null: all.
+Json json_ports(const std::vector<std::uint16_t>& ports) {
+    if (ports.empty()) return nullptr;
+    Json list = Json::array();
+    for (const std::uint16_t port : ports) list.push_back(port);
+    return list;
 }
 
 }  // namespace
@@ -102,7 +108,7 @@ void snapshot_json(const collect::SnapshotRead& read, const std::vector<std::uin
     document.member("host", {{"name", read.host.name},
                              {"kernel", read.host.kernel},
                              {"boot_id", text_or_null(read.host.boot_id)}});
-    document.member("ports", ports.empty() ? Json(nullptr) : Json(ports));
+    document.member("ports", json_ports(ports));
     document.member("complete", read.gaps.empty());
     document.list("gaps", read.gaps, json_gap);
     std::size_t at = 0;

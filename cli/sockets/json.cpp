@@ -9,9 +9,8 @@ namespace {
 
 Json end_json(const Endpoint& end) {
     Json json = Json::object();
-    Members members(json);
-    members.add("address", json_address(end.address));
-    members.add("port", end.port);
+    json.add("address", json_address(end.address));
+    json.add("port", end.port);
     return json;
 }
 
@@ -45,16 +44,15 @@ Json pending_json(const SocketRow& row, const SocketsView& view) {
 Json memory_json(const std::optional<SocketMemory>& memory) {
     if (!memory) return nullptr;
     Json json = Json::object();
-    Members members(json);
-    members.add("rmem_alloc_bytes", memory->rmem_alloc);
-    members.add("rcvbuf_bytes", memory->rcvbuf);
-    members.add("wmem_alloc_bytes", memory->wmem_alloc);
-    members.add("sndbuf_bytes", memory->sndbuf);
-    members.add("fwd_alloc_bytes", memory->fwd_alloc);
-    members.add("wmem_queued_bytes", memory->wmem_queued);
-    members.add("optmem_bytes", memory->optmem);
-    members.add("backlog_bytes", maybe(memory->backlog));
-    members.add("drops", maybe(memory->drops));
+    json.add("rmem_alloc_bytes", memory->rmem_alloc);
+    json.add("rcvbuf_bytes", memory->rcvbuf);
+    json.add("wmem_alloc_bytes", memory->wmem_alloc);
+    json.add("sndbuf_bytes", memory->sndbuf);
+    json.add("fwd_alloc_bytes", memory->fwd_alloc);
+    json.add("wmem_queued_bytes", memory->wmem_queued);
+    json.add("optmem_bytes", memory->optmem);
+    json.add("backlog_bytes", maybe(memory->backlog));
+    json.add("drops", maybe(memory->drops));
     return json;
 }
 
@@ -109,29 +107,28 @@ void write_lines(const std::string& kind, const Rows& rows, std::span<const Gap>
 
 void fill_socket(Json& json, const SocketRow& row, const SocketsView& view) {
     const Socket& socket = *row.socket;
-    Members members(json);
     if (row.unix_socket != nullptr) {
-        members.add("protocol", "unix");
-        members.add("socket_type", to_string(row.unix_socket->type));
-        members.add("local", path_json(*row.unix_socket));
-        members.add("peer", peer_json(row, view));
-        members.add("pending", pending_json(row, view));
+        json.add("protocol", "unix");
+        json.add("socket_type", to_string(row.unix_socket->type));
+        json.add("local", path_json(*row.unix_socket));
+        json.add("peer", peer_json(row, view));
+        json.add("pending", pending_json(row, view));
     } else {
-        members.add("protocol", "tcp");
-        members.add("family", socket.ipv6_socket ? "ipv6" : "ipv4");
-        members.add("local", end_json(socket.tuple.local));
-        members.add("remote", end_json(socket.tuple.remote));
-        members.add("keepalive", word(keepalive_of(socket)));
+        json.add("protocol", "tcp");
+        json.add("family", socket.ipv6_socket ? "ipv6" : "ipv4");
+        json.add("local", end_json(socket.tuple.local));
+        json.add("remote", end_json(socket.tuple.remote));
+        json.add("keepalive", word(keepalive_of(socket)));
     }
-    add_socket(members, view.processes, socket);
-    members.add("memory", memory_json(socket.memory));
-    members.add("interface", interface_json(socket, view));
+    add_socket(json, view.processes, socket);
+    json.add("memory", memory_json(socket.memory));
+    json.add("interface", interface_json(socket, view));
     const auto cgroup = view.cgroups.find(socket.cgroup_id);
-    members.add("cgroup", cgroup != view.cgroups.end() ? Json(cgroup->second) : Json(nullptr));
+    json.add("cgroup", cgroup != view.cgroups.end() ? Json(cgroup->second) : Json(nullptr));
     const Process* holder = holder_of(row, view.processes);
-    members.add("group", holder != nullptr ? text_or_null(holder->group) : Json(nullptr));
-    members.add("unit", holder != nullptr ? text_or_null(holder->unit) : Json(nullptr));
-    members.add("container", holder != nullptr ? text_or_null(holder->container) : Json(nullptr));
+    json.add("group", holder != nullptr ? text_or_null(holder->group) : Json(nullptr));
+    json.add("unit", holder != nullptr ? text_or_null(holder->unit) : Json(nullptr));
+    json.add("container", holder != nullptr ? text_or_null(holder->container) : Json(nullptr));
 
     if (!has_uid(socket)) json["uid"] = nullptr;
     if (peer_heard_ms(socket)) return;

@@ -1,4 +1,7 @@
+#include <algorithm>
 #include <array>
+#include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "cli/report/json_items.h"
@@ -52,7 +55,7 @@ void what_if_json(const RunFacts& head, const Sample& sample, std::span<const Wh
     std::vector<Json> candidates;
     std::vector<Json> servers;
     // Of several servers the value that is harmless for all of them.
-    Json harmless = nullptr;
+    std::optional<std::int64_t> harmless;
     for (const WhatIf& answer : answers) {
         const Server& server = sample.servers[answer.server];
         for (const TimeoutCandidate& each : answer.candidates)
@@ -64,15 +67,14 @@ void what_if_json(const RunFacts& head, const Sample& sample, std::span<const Wh
                            {"timeout_s", maybe(server.answer.timeout_s)},
                            {"smallest_harmless_timeout_s", answer.smallest_harmless_s},
                            {"idle", std::move(idle)}});
-        if (harmless.is_null() || harmless.get<std::int64_t>() < answer.smallest_harmless_s)
-            harmless = answer.smallest_harmless_s;
+        harmless = std::max(harmless, std::optional<std::int64_t>(answer.smallest_harmless_s));
     }
     const auto same = [](const Json& json) { return json; };
     Document document(sink);
     add_head(document, head, sample);
     document.list("servers", servers, same);
     document.list("candidates", candidates, same);
-    document.member("smallest_harmless_timeout_s", harmless);
+    document.member("smallest_harmless_timeout_s", maybe(harmless));
     document.end();
 }
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <expected>
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 
