@@ -1,6 +1,8 @@
 // What holders, verbs and outputs make of connections by Unix socket.
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 #include <deque>
 
 #include "cli/act/render.h"
@@ -81,22 +83,28 @@ TEST(UnixReport, HoldersCountThemAsOthers) {
     EXPECT_EQ(fullest_ports(world.sample, world.report, 0), std::nullopt);
 }
 
+nlohmann::ordered_json parsed(const render::Json& value) {
+    std::string text;
+    value.write(text);
+    return nlohmann::ordered_json::parse(text);
+}
+
 TEST(UnixReport, Json) {
     const World world;
-    const auto json = render::json_connection(world.sample, world.report.connections[0]);
+    const auto json = parsed(render::json_connection(world.sample, world.report.connections[0]));
     EXPECT_EQ(json["client"].dump(), R"({"path":"/run/redis.sock"})");
     EXPECT_EQ(json["server"]["path"], "/run/redis.sock");
     EXPECT_EQ(json["server"]["netns"], 4'026'531'840) << "the server's, not the client's";
     EXPECT_TRUE(json["server_socket"]["timer"].is_null());
     EXPECT_TRUE(json["client_socket"]["rtt_us"].is_null());
     EXPECT_EQ(json["client_socket"]["owners"][0]["pid"], 200);
-    EXPECT_EQ(render::json_process(world.sample, world.report.holders[0])["server"].dump(),
+    EXPECT_EQ(parsed(render::json_process(world.sample, world.report.holders[0]))["server"].dump(),
               R"({"address":null,"port":null,"path":"/run/redis.sock"})");
     Server both = world.sample.servers[0];
     both.path.clear();
     both.endpoint = *Endpoint::parse("10.0.0.1:6379");
-    EXPECT_EQ(render::json_server(both, {})["path"], "/run/redis.sock");
-    EXPECT_EQ(render::server_key(both).dump(), R"({"address":"10.0.0.1","port":6379})");
+    EXPECT_EQ(parsed(render::json_server(both, {}))["path"], "/run/redis.sock");
+    EXPECT_EQ(parsed(render::server_key(both)).dump(), R"({"address":"10.0.0.1","port":6379})");
 }
 
 TEST(UnixReport, VerbsThatActLeaveThemAlone) {

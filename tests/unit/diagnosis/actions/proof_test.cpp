@@ -10,7 +10,7 @@
 namespace connleak {
 namespace {
 
-using test::told;
+using test::describe;
 using test::World;
 
 Socket quiet_for(std::uint32_t ms) {
