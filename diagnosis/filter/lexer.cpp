@@ -39,7 +39,7 @@ constexpr std::array signs{
     Named{"|", TokenKind::either},
 };
 
-constexpr std::array names{
+constexpr std::array spellings{
     Named{"not", TokenKind::negation},
     Named{"and", TokenKind::both},
     Named{"or", TokenKind::either},
@@ -84,7 +84,7 @@ Token WordReader::peek() const {
             return {sign.kind, begin, begin + escape + sign.text.size(), sign.sign};
     rest = rest.substr(0, rest.find_first_of(signs_and_blanks));
     if (rest.size() > 1 && rest.ends_with('\\')) rest.remove_suffix(1);
-    for (const Named& name : names)
+    for (const Named& name : spellings)
         if (rest == name.text) return {name.kind, begin, begin + rest.size(), name.sign};
     return {TokenKind::word, begin, begin + rest.size()};
 }
@@ -141,7 +141,7 @@ std::expected<std::string, WordReader::Failure> WordReader::unquoted(std::size_t
         if (letter == '\\' && at + 1 < text_.size()) ++at;
         value += text_[at];
     }
-    const bool keyword = std::any_of(names.begin(), names.end(), [&](const Named& name) {
+    const bool keyword = std::any_of(spellings.begin(), spellings.end(), [&](const Named& name) {
         return name.kind != TokenKind::sign && name.text == value;
     });
     if (value.empty() || keyword)
