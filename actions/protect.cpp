@@ -41,7 +41,7 @@ void end(Action& action, const BorrowError& error) {
         action.end(Outcome::failed,
                    "its owner is not visible: that takes CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE");
     else if (error.gone())
-        action.end(Outcome::skipped, std::string(told(Change::gone)));
+        action.end(Outcome::skipped, std::string(describe(Change::gone)));
     else
         action.end(Outcome::failed,
                    errno_name(error.code) + (error.missing.empty() ? "" : ": " + error.missing));
@@ -56,7 +56,7 @@ void protect(const Sample& sample, Action& action, std::int64_t idle_s) {
     const auto now = borrowed->read();
     if (!live || !now) return failed(live ? now.error() : live.error());
     if (live->state != State::established)
-        return action.end(Outcome::skipped, std::string(told(Change::gone)));
+        return action.end(Outcome::skipped, std::string(describe(Change::gone)));
     if (now->on) return action.end(Outcome::skipped, std::string(has_keepalive));
     const auto wanted = turned_on(*now, idle_s, live->probes);
     if (!wanted) return action.end(Outcome::failed, wanted.error());

@@ -22,7 +22,7 @@ namespace {
 constexpr std::size_t smallest_batch = 100;
 constexpr std::size_t largest_batch = 500;
 // The server closes at the end of its round, the kernel at once.
-constexpr std::chrono::milliseconds patience{3000};
+constexpr std::chrono::milliseconds timeout{3000};
 constexpr std::chrono::milliseconds pause{5};
 
 constexpr const char* silent = "the server does not answer any more";
@@ -124,10 +124,10 @@ void Reaper::look_at_rows(const Actions& actions) {
         }
         const auto now = std::ranges::find(*rows, then.id, &ServerClient::id);
         if (now == rows->end())
-            action->end(Outcome::skipped, std::string(told(Change::gone)));
+            action->end(Outcome::skipped, std::string(describe(Change::gone)));
         else if (now->address != then.address || now->host_name != then.host_name ||
                  now->host_port != then.host_port)
-            action->end(Outcome::skipped, std::string(told(Change::replaced)));
+            action->end(Outcome::skipped, std::string(describe(Change::replaced)));
     }
 }
 
@@ -142,11 +142,11 @@ void Reaper::look_again(const Actions& actions) {
     FreshWitness witness(run_, clients);
     const auto elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(
         std::chrono::steady_clock::now() - seen_at_);
-    const auto changes = look_before_act(run_.sample(), ghosts, witness, elapsed.count());
+    const auto changes = recheck(run_.sample(), ghosts, witness, elapsed.count());
     for (std::size_t at = 0; at < actions.size(); ++at) {
         if (changes[at] == Change::none) continue;
         actions[at]->end(changes[at] == Change::unknown ? Outcome::failed : Outcome::skipped,
-                         std::string(told(changes[at])));
+                         std::string(describe(changes[at])));
     }
 }
 
@@ -160,7 +160,7 @@ void Reaper::kill(const Actions& actions) {
         else if (answers[at].killed)
             closed_.push_back(&action);
         else if (answers[at].refusal.empty())
-            action.end(Outcome::skipped, std::string(told(Change::gone)));
+            action.end(Outcome::skipped, std::string(describe(Change::gone)));
         else
             not_killed(action, answers[at].refusal);
     }
@@ -190,7 +190,7 @@ void Reaper::destroy(Action& action, const std::string& before) {
             closed_.push_back(&action);
             return;
         case ENOENT:
-            return action.end(Outcome::skipped, std::string(told(Change::gone)));
+            return action.end(Outcome::skipped, std::string(describe(Change::gone)));
         case EPERM:
             return action.end(Outcome::failed,
                               before + "EPERM: closing sockets of a process takes CAP_NET_ADMIN");
@@ -224,7 +224,7 @@ std::set<const Action*> Reaper::still_listed() const {
 // is gone it says without a process (FIN-WAIT-1).
 void Reaper::await_ends() {
     collect::KernelWitness kernel = run_.witness();
-    const auto deadline = std::chrono::steady_clock::now() + patience;
+    const auto deadline = std::chrono::steady_clock::now() + timeout;
     for (;;) {
         const auto listed = still_listed();
         std::erase_if(closed_, [&](Action* action) {

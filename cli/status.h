@@ -25,7 +25,7 @@ int status_of(const Plan& plan, bool interrupted);
 // One line on stderr, and the status.
 int fail(int status, const std::string& line);
 
-// The help on stdout, or what is wrong with the words on stderr; and the status.
+// The help on stdout, or what is wrong with the arguments on stderr; and the status.
 int stop(const Stop& why);
 
 }  // namespace connleak::cli

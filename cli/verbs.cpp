@@ -49,7 +49,7 @@ Command help_command() {
                 .kind = Kind::choice};
     for (const Verb& each : all_verbs) verb.words.push_back({std::string(each.name)});
     return {.verb = "help",
-            .usage = "connleak help [VERB]",
+            .usage = "connleak help",
             .intro = "What a verb does and takes, as its --help.",
             .footer = "",
             .options = {verb}};

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "cli/options/option.h"
+#include "cli/options/command.h"
 
 namespace connleak::cli {
 

@@ -5,11 +5,11 @@
 #include <unordered_set>
 #include <utility>
 
-#include "collect/cluster_bus.h"
-#include "collect/discover.h"
 #include "collect/host.h"
-#include "collect/listeners.h"
-#include "collect/proxies.h"
+#include "collect/servers/cluster_bus.h"
+#include "collect/servers/discover.h"
+#include "collect/servers/listeners.h"
+#include "collect/servers/proxies.h"
 #include "collect/translations.h"
 #include "collect/unix_sockets.h"
 #include "diagnosis/connections/join.h"

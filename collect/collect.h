@@ -5,9 +5,9 @@
 #include <expected>
 #include <string>
 
-#include "collect/ask.h"
 #include "collect/namespaces.h"
 #include "collect/request.h"
+#include "collect/servers/ask.h"
 
 namespace connleak::collect {
 

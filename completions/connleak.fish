@@ -1,78 +1,260 @@
-# fish completion for connleak(1). Verbs, options and most values are read from the program's own --help, so that
-# none can be missing here; what the help does not spell out stands in the one table below.
+# fish completion for connleak(1).
 
-# Words for a value of this kind: the name that the value has in the help. Then come the option's description and
-# the lines of the help.
-function __connleak_words --argument-names kind description
-    switch $kind
-        case WHICH
-            printf '%s\n' all self (path basename /run/netns/* 2>/dev/null)
-        case STYLE
-            printf '%s\n' netstat ss
-        case KEYS
-            string replace -r '^.* by (.*?)( \(.*)?$' '$1' -- $description | string split ', '
-        case METRIC
-            string match -rg '^Metrics: ([a-z_ ]+)' -- $argv[3..] | string split ' ' | string replace -r '$' '='
-        case COLS
-            string replace -rf '^  ([A-Z][A-Z-]*)  +([^ ].*)$' '$1\t$2' -- $argv[3..]
-        case '*'
-            string match -r '^(?:[a-z][a-z_-]*, )*[a-z][a-z_-]* or [a-z][a-z_-]*' -- $description |
-                string replace ' or ' ', ' | string split ', '
-    end
+# Whether no verb, option or target stands before the cursor.
+function __connleak_first
+    test (count (commandline -opc)) = 1
 end
 
-function __connleak_complete
+# Whether the options are those of this verb: scan's where none is named.
+function __connleak_verb --argument-names verb
     set -l tokens (commandline -opc)
-    set -l current (commandline -ct)
-    set -l program (string replace -r '^~' $HOME -- $tokens[1])
-    command -q $program; or return
-
-    set -l help ($program --help 2>/dev/null </dev/null)
-    set -l verbs
-    for line in $help
-        if set -l found (string match -r '^  ([a-z][a-z-]*)  +([^ ].*)$' -- $line)
-            set -a verbs $found[2]\t$found[3]
-        else if set -q verbs[1]; and not string match -q '  *' -- $line
-            break
-        end
-    end
-    if set -q tokens[2]; and contains -- $tokens[2] (string split -f1 \t -- $verbs)
-        set help ($program $tokens[2] --help 2>/dev/null </dev/null)
-    end
-
-    # "--format=json" is one word
-    set -l option $tokens[-1]
-    set -l before
-    if set -l parts (string match -r '^(--[^=]+)=(.*)$' -- $current)
-        set option $parts[2]
-        set before $parts[2]=
-        set current $parts[3]
-    end
-
-    set -l names
-    for line in $help
-        set -l found (string match -r '^  (-[^ ]+(?:, *-[^ ]+)*)((?: [^ a-z]+)?)(?: +|$)(.*)$' -- $line); or continue
-        set -l these (string split , -- (string replace -a ' ' '' -- $found[2]))
-        set -a names $these\t$found[4]
-        contains -- $option $these; and test -n "$found[3]"; or continue
-        set -l kind (string match -r '[A-Z]+' -- $found[3])
-        switch $kind
-            case FILE DIR
-                __fish_complete_path $current | string replace -r '^' -- "$before"
-                return
-            case COLS KEYS
-                # several with commas, before columns a sign
-                set before "$before"(string match -r '^[+-]?(?:.*,)?' -- $current)
-        end
-        string replace -r '^' -- "$before" (__connleak_words $kind $found[4] $help)
-        return
-    end
-    test -z "$before"; or return
-    if string match -q -- '-*' $current
-        printf '%s\n' $names
-    else if not set -q tokens[2]
-        printf '%s\n' $verbs
+    if contains -- "$tokens[2]" $__connleak_verbs
+        test "$tokens[2]" = $verb
+    else
+        test $verb = scan
     end
 end
 
-complete -c connleak -f -a '(__connleak_complete)'
+# Whether this option of the verb has a value with a sign before it.
+function __connleak_after --argument-names verb option
+    __connleak_verb $verb; and test (commandline -opc)[-1] = $option; and string match -q -- '-*' (commandline -ct)
+end
+
+function __connleak_netns
+    printf '%s\n' all self (path basename /run/netns/* 2>/dev/null)
+end
+
+# Some of the words with commas between them; before columns a sign.
+function __connleak_list
+    set -l current (commandline -ct | string replace -r '^--[^=]+=' '')
+    string replace -r '^' -- (string match -r '^[+-]?(?:.*,)?' -- $current) (__connleak_words $argv)
+end
+
+function __connleak_rule
+    string replace -r '^([^\t]*)' '$1=' -- (__connleak_words $argv)
+end
+
+complete -c connleak -f
+
+# begin: made by ./dev generate
+set -g __connleak_verbs scan check sockets what-if verify reap protect snapshot help version
+
+# What a list or a rule can hold.
+function __connleak_words
+    switch "$argv"
+        case 'check --warning'
+            printf '%s\t%s\n' ghosts '' suspects '' orphans '' close_wait '' unaccepted '' keepalive_off '' clients_used_percent '' ports_used_percent '' per_process_max '' group_growth ''
+        case 'check --critical'
+            printf '%s\t%s\n' ghosts '' suspects '' orphans '' close_wait '' unaccepted '' keepalive_off '' clients_used_percent '' ports_used_percent '' per_process_max '' group_growth ''
+        case 'sockets --columns'
+            printf '%s\t%s\n' PROTO 'tcp, tcp6, or u_str, u_dgr, u_seq' STATE 'state, as ss names it' RECV-Q 'bytes not read yet; of a listener: connections not accepted yet' SEND-Q 'bytes not acknowledged yet; of a listener: its backlog' LOCAL 'local address and port' REMOTE 'remote address and port' TIMER 'the kernel\'s timer (seconds left/retransmissions/unanswered probes)' PROCESS 'first owner, and how many more there are' HEARD 'since the peer\'s last data or ACK' IDLE 'the same in seconds, as the filter compares it' BACKOFF 'doublings of the retransmission timeout' UNACKED 'segments in flight' RTT 'round-trip time in milliseconds' RETRANS 'segments retransmitted in all' PROBES 'keepalive or window probes not answered yet' RMEM 'memory of what is not read yet, in bytes' RCVBUF 'its limit, SO_RCVBUF' WMEM 'memory of what is on its way out' SNDBUF 'limit of what is to be sent, SO_SNDBUF' FWD 'memory reserved and not in use' QUEUED 'memory of what is not acknowledged yet' OPTMEM 'memory of options and filters' BACKLOG 'bytes that came while the socket was in use' DROPS 'packets dropped' KEEPALIVE 'on, off, or masked by another timer' OWNERS 'every owner and its descriptor, as ss writes it' PID 'process ids of the owners' COMM 'names of the owners\' programs' GROUP 'PHP-FPM pool, unit, container or program' UNIT 'systemd unit' CONTAINER 'container' USER 'users that the owners run as' UID 'user id of the socket' INODE 'inode of the socket' COOKIE 'the kernel\'s own name for the socket' CGROUP 'control group in which it was made' NETNS 'network namespace' INTERFACE 'device that it is bound to' PEER-INODE 'of a Unix socket: inode of the other end' PEER-PROCESS 'of a Unix socket: who holds the other end; of a listener: who waits'
+        case 'sockets --sort'
+            printf '%s\t%s\n' PROTO 'tcp, tcp6, or u_str, u_dgr, u_seq' STATE 'state, as ss names it' RECV-Q 'bytes not read yet; of a listener: connections not accepted yet' SEND-Q 'bytes not acknowledged yet; of a listener: its backlog' LOCAL 'local address and port' REMOTE 'remote address and port' TIMER 'the kernel\'s timer (seconds left/retransmissions/unanswered probes)' PROCESS 'first owner, and how many more there are' HEARD 'since the peer\'s last data or ACK' IDLE 'the same in seconds, as the filter compares it' BACKOFF 'doublings of the retransmission timeout' UNACKED 'segments in flight' RTT 'round-trip time in milliseconds' RETRANS 'segments retransmitted in all' PROBES 'keepalive or window probes not answered yet' RMEM 'memory of what is not read yet, in bytes' RCVBUF 'its limit, SO_RCVBUF' WMEM 'memory of what is on its way out' SNDBUF 'limit of what is to be sent, SO_SNDBUF' FWD 'memory reserved and not in use' QUEUED 'memory of what is not acknowledged yet' OPTMEM 'memory of options and filters' BACKLOG 'bytes that came while the socket was in use' DROPS 'packets dropped' KEEPALIVE 'on, off, or masked by another timer' OWNERS 'every owner and its descriptor, as ss writes it' PID 'process ids of the owners' COMM 'names of the owners\' programs' GROUP 'PHP-FPM pool, unit, container or program' UNIT 'systemd unit' CONTAINER 'container' USER 'users that the owners run as' UID 'user id of the socket' INODE 'inode of the socket' COOKIE 'the kernel\'s own name for the socket' CGROUP 'control group in which it was made' NETNS 'network namespace' INTERFACE 'device that it is bound to' PEER-INODE 'of a Unix socket: inode of the other end' PEER-PROCESS 'of a Unix socket: who holds the other end; of a listener: who waits'
+        case 'sockets --count-by'
+            printf '%s\t%s\n' group '' process '' state '' peer '' local '' unit '' container '' user ''
+    end
+end
+
+complete -c connleak -n __connleak_first -a scan -d 'the report (the default)'
+complete -c connleak -n __connleak_first -a check -d 'one line for cron and monitoring'
+complete -c connleak -n __connleak_first -a sockets -d 'the kernel\'s TCP sockets, as ss and netstat -o do'
+complete -c connleak -n __connleak_first -a what-if -d 'which clients a server\'s timeout would close'
+complete -c connleak -n __connleak_first -a verify -d 'proof of life: has the kernel probe what no table shows'
+complete -c connleak -n __connleak_first -a reap -d 'removes ghosts'
+complete -c connleak -n __connleak_first -a protect -d 'turns keepalive on for existing sockets'
+complete -c connleak -n __connleak_first -a snapshot -d 'this host\'s side, for a scan elsewhere'
+complete -c connleak -n __connleak_first -a help -d 'what a verb does and takes'
+complete -c connleak -n __connleak_first -a version -d 'the program\'s version'
+complete -c connleak -n '__connleak_verb scan' -s h -l help -d 'Print this help'
+complete -c connleak -n '__connleak_verb scan' -l port -x -d 'Look at this port as well as 6379 and 3306 (repeatable)'
+complete -c connleak -n '__connleak_verb scan' -l recent -x -d 'A peer heard within this time is alive (60s)'
+complete -c connleak -n '__connleak_verb scan' -l persistent-after -x -d 'A client\'s connection older than this is persistent (60s)'
+complete -c connleak -n '__connleak_verb scan' -l connect-timeout -x -d 'For each step of asking a server (3s); the whole takes at most 4 times it'
+complete -c connleak -n '__connleak_verb scan' -l user -x -d 'User to log in as (Redis\'s ACL, MySQL)'
+complete -c connleak -n '__connleak_verb scan' -l askpass -d 'Ask for the password on the terminal'
+complete -c connleak -n '__connleak_verb scan' -l pass-file -r -F -d 'Read the password from FILE\'s first line'
+complete -c connleak -n '__connleak_verb scan' -l defaults-file -r -F -d 'MySQL\'s option file to read in place of the usual ones (~/.my.cnf)'
+complete -c connleak -n '__connleak_verb scan' -l peer-snapshot -r -F -d 'Another host\'s snapshot, a folder of them, or - (repeatable)'
+complete -c connleak -n '__connleak_verb scan' -l tls -d 'Ask by TLS, as rediss:// does'
+complete -c connleak -n '__connleak_verb scan' -l cacert -r -F -d 'Authorities that may have signed the server\'s certificate (the system\'s)'
+complete -c connleak -n '__connleak_verb scan' -l cacertdir -r -F -d 'A folder of them, as openssl rehash makes it'
+complete -c connleak -n '__connleak_verb scan' -l cert -r -F -d 'Our own certificate'
+complete -c connleak -n '__connleak_verb scan' -l key -r -F -d 'Its private key'
+complete -c connleak -n '__connleak_verb scan' -l sni -x -d 'The server\'s name, which its certificate must be for (the TARGET\'s)'
+complete -c connleak -n '__connleak_verb scan' -l insecure -d 'Take any certificate'
+complete -c connleak -n '__connleak_verb scan' -l format -x -a 'table json ndjson prometheus' -d 'table, json, ndjson or prometheus'
+complete -c connleak -n '__connleak_verb scan' -l json -d 'The same as --format json'
+complete -c connleak -n '__connleak_verb scan' -l output -r -F -d 'Write to FILE, at once and whole'
+complete -c connleak -n '__connleak_verb scan' -l color -x -a 'auto always never' -d 'auto, always or never'
+complete -c connleak -n '__connleak_verb scan' -l netns -x -a '(__connleak_netns)' -d 'Network namespaces: all, self, a NAME or a PID'
+complete -c connleak -n '__connleak_verb scan' -l connections -d 'In the table: list every connection'
+complete -c connleak -n '__connleak_verb scan' -l exit-code -d 'Exit with 1 when a finding is warning or critical'
+complete -c connleak -n '__connleak_verb check' -s h -l help -d 'Print this help'
+complete -c connleak -n '__connleak_verb check' -l port -x -d 'Look at this port as well as 6379 and 3306 (repeatable)'
+complete -c connleak -n '__connleak_verb check' -l recent -x -d 'A peer heard within this time is alive (60s)'
+complete -c connleak -n '__connleak_verb check' -l persistent-after -x -d 'A client\'s connection older than this is persistent (60s)'
+complete -c connleak -n '__connleak_verb check' -l connect-timeout -x -d 'For each step of asking a server (3s); the whole takes at most 4 times it'
+complete -c connleak -n '__connleak_verb check' -l user -x -d 'User to log in as (Redis\'s ACL, MySQL)'
+complete -c connleak -n '__connleak_verb check' -l askpass -d 'Ask for the password on the terminal'
+complete -c connleak -n '__connleak_verb check' -l pass-file -r -F -d 'Read the password from FILE\'s first line'
+complete -c connleak -n '__connleak_verb check' -l defaults-file -r -F -d 'MySQL\'s option file to read in place of the usual ones (~/.my.cnf)'
+complete -c connleak -n '__connleak_verb check' -l peer-snapshot -r -F -d 'Another host\'s snapshot, a folder of them, or - (repeatable)'
+complete -c connleak -n '__connleak_verb check' -l tls -d 'Ask by TLS, as rediss:// does'
+complete -c connleak -n '__connleak_verb check' -l cacert -r -F -d 'Authorities that may have signed the server\'s certificate (the system\'s)'
+complete -c connleak -n '__connleak_verb check' -l cacertdir -r -F -d 'A folder of them, as openssl rehash makes it'
+complete -c connleak -n '__connleak_verb check' -l cert -r -F -d 'Our own certificate'
+complete -c connleak -n '__connleak_verb check' -l key -r -F -d 'Its private key'
+complete -c connleak -n '__connleak_verb check' -l sni -x -d 'The server\'s name, which its certificate must be for (the TARGET\'s)'
+complete -c connleak -n '__connleak_verb check' -l insecure -d 'Take any certificate'
+complete -c connleak -n '__connleak_verb check' -s w -l warning -x -a '(__connleak_rule check --warning)' -d 'WARNING when outside (repeatable)'
+complete -c connleak -n '__connleak_verb check' -s c -l critical -x -a '(__connleak_rule check --critical)' -d 'CRITICAL when outside (repeatable)'
+complete -c connleak -n '__connleak_verb check' -s H -l hostname -x -d 'The server\'s host'
+complete -c connleak -n '__connleak_verb check' -s p -x -d 'Its port (6379); alone: that port of this host'
+complete -c connleak -n '__connleak_verb check' -s t -l timeout -x -d 'For the whole run (10s)'
+complete -c connleak -n '__connleak_verb check' -s v -l verbose -d 'Each metric as well; twice: the whole report'
+complete -c connleak -n '__connleak_verb check' -s q -l quiet -d 'Print nothing when all is OK'
+complete -c connleak -n '__connleak_verb check' -l strict -d 'UNKNOWN when a judged metric was not seen whole'
+complete -c connleak -n '__connleak_verb check' -l state -r -F -d 'Remember counts in FILE, for group_growth'
+complete -c connleak -n '__connleak_verb check' -l netns -x -a '(__connleak_netns)' -d 'Network namespaces: all, self, a NAME or a PID'
+complete -c connleak -n '__connleak_verb check' -s V -l version -d 'Print the version'
+complete -c connleak -n '__connleak_verb sockets' -s h -l help -d 'Print this help'
+complete -c connleak -n '__connleak_verb sockets' -s l -l listening -d 'Only listening sockets'
+complete -c connleak -n '__connleak_verb sockets' -s a -l all -d 'Sockets in every state'
+complete -c connleak -n '__connleak_verb sockets' -s 4 -l ipv4 -d 'Only IPv4 sockets'
+complete -c connleak -n '__connleak_verb sockets' -s 6 -l ipv6 -d 'Only IPv6 sockets, with v4-mapped addresses too'
+complete -c connleak -n '__connleak_verb sockets' -s t -l tcp -d 'TCP, which is the default'
+complete -c connleak -n '__connleak_verb sockets' -s x -l unix -d 'Unix sockets, with the peer\'s process'
+complete -c connleak -n '__connleak_verb sockets' -s o -l columns -x -a '(__connleak_list sockets --columns)' -d 'These columns, or with a + these as well'
+complete -c connleak -n '__connleak_after sockets --columns' -a '(__connleak_list sockets --columns)'
+complete -c connleak -n '__connleak_verb sockets' -s p -l processes -d 'Processes, which are shown by default'
+complete -c connleak -n '__connleak_verb sockets' -s e -l extended -d 'Columns UID, INODE, COOKIE, CGROUP as well'
+complete -c connleak -n '__connleak_verb sockets' -s i -l info -d 'Columns RTT, RETRANS, BACKOFF, UNACKED, HEARD as well'
+complete -c connleak -n '__connleak_verb sockets' -s m -l memory -d 'Columns RMEM, RCVBUF, WMEM, SNDBUF, FWD, QUEUED, OPTMEM, BACKLOG, DROPS as well'
+complete -c connleak -n '__connleak_verb sockets' -l timer -x -a 'netstat ss' -d 'Timers as netstat or as ss writes them'
+complete -c connleak -n '__connleak_verb sockets' -l sort -x -a '(__connleak_list sockets --sort)' -d 'By these columns; -COL for the greatest first'
+complete -c connleak -n '__connleak_after sockets --sort' -a '(__connleak_list sockets --sort)'
+complete -c connleak -n '__connleak_verb sockets' -l count-by -x -a '(__connleak_list sockets --count-by)' -d 'Counts instead of sockets, by group, process, state, peer, local, unit, container, user (several with commas)'
+complete -c connleak -n '__connleak_after sockets --count-by' -a '(__connleak_list sockets --count-by)'
+complete -c connleak -n '__connleak_verb sockets' -l persistent-after -x -d 'An established connection older than this is persistent (60s)'
+complete -c connleak -n '__connleak_verb sockets' -s n -l numeric -d 'Numbers for hosts and services, which is the default'
+complete -c connleak -n '__connleak_verb sockets' -s r -l resolve -d 'Names of hosts and services'
+complete -c connleak -n '__connleak_verb sockets' -s H -l no-headings -l no-header -d 'No line of headings'
+complete -c connleak -n '__connleak_verb sockets' -l format -x -a 'table json ndjson' -d 'table, json or ndjson'
+complete -c connleak -n '__connleak_verb sockets' -l json -d 'The same as --format json'
+complete -c connleak -n '__connleak_verb sockets' -l output -r -F -d 'Write to FILE, at once and whole'
+complete -c connleak -n '__connleak_verb sockets' -l color -x -a 'auto always never' -d 'auto, always or never'
+complete -c connleak -n '__connleak_verb sockets' -s N -l netns -l net -x -a '(__connleak_netns)' -d 'Network namespaces: all, self, a NAME or a PID'
+complete -c connleak -n '__connleak_verb what-if' -s h -l help -d 'Print this help'
+complete -c connleak -n '__connleak_verb what-if' -l port -x -d 'Look at this port as well as 6379 and 3306 (repeatable)'
+complete -c connleak -n '__connleak_verb what-if' -l recent -x -d 'A peer heard within this time is alive (60s)'
+complete -c connleak -n '__connleak_verb what-if' -l persistent-after -x -d 'A client\'s connection older than this is persistent (60s)'
+complete -c connleak -n '__connleak_verb what-if' -l connect-timeout -x -d 'For each step of asking a server (3s); the whole takes at most 4 times it'
+complete -c connleak -n '__connleak_verb what-if' -l user -x -d 'User to log in as (Redis\'s ACL, MySQL)'
+complete -c connleak -n '__connleak_verb what-if' -l askpass -d 'Ask for the password on the terminal'
+complete -c connleak -n '__connleak_verb what-if' -l pass-file -r -F -d 'Read the password from FILE\'s first line'
+complete -c connleak -n '__connleak_verb what-if' -l defaults-file -r -F -d 'MySQL\'s option file to read in place of the usual ones (~/.my.cnf)'
+complete -c connleak -n '__connleak_verb what-if' -l peer-snapshot -r -F -d 'Another host\'s snapshot, a folder of them, or - (repeatable)'
+complete -c connleak -n '__connleak_verb what-if' -l tls -d 'Ask by TLS, as rediss:// does'
+complete -c connleak -n '__connleak_verb what-if' -l cacert -r -F -d 'Authorities that may have signed the server\'s certificate (the system\'s)'
+complete -c connleak -n '__connleak_verb what-if' -l cacertdir -r -F -d 'A folder of them, as openssl rehash makes it'
+complete -c connleak -n '__connleak_verb what-if' -l cert -r -F -d 'Our own certificate'
+complete -c connleak -n '__connleak_verb what-if' -l key -r -F -d 'Its private key'
+complete -c connleak -n '__connleak_verb what-if' -l sni -x -d 'The server\'s name, which its certificate must be for (the TARGET\'s)'
+complete -c connleak -n '__connleak_verb what-if' -l insecure -d 'Take any certificate'
+complete -c connleak -n '__connleak_verb what-if' -l timeout -x -d 'Values to try, with commas (1d,12h,6h,2h,1h)'
+complete -c connleak -n '__connleak_verb what-if' -l verify -d 'Prove first, as connleak verify does, who is alive'
+complete -c connleak -n '__connleak_verb what-if' -l rate -x -d 'Take up this many connections a second (2000)'
+complete -c connleak -n '__connleak_verb what-if' -l wait -x -d 'Wait this long for the answer of each (15s)'
+complete -c connleak -n '__connleak_verb what-if' -l format -x -a 'table json' -d 'table or json'
+complete -c connleak -n '__connleak_verb what-if' -l json -d 'The same as --format json'
+complete -c connleak -n '__connleak_verb what-if' -l output -r -F -d 'Write to FILE, at once and whole'
+complete -c connleak -n '__connleak_verb what-if' -l color -x -a 'auto always never' -d 'auto, always or never'
+complete -c connleak -n '__connleak_verb what-if' -l netns -x -a '(__connleak_netns)' -d 'Network namespaces: all, self, a NAME or a PID'
+complete -c connleak -n '__connleak_verb verify' -s h -l help -d 'Print this help'
+complete -c connleak -n '__connleak_verb verify' -l port -x -d 'Look at this port as well as 6379 and 3306 (repeatable)'
+complete -c connleak -n '__connleak_verb verify' -l recent -x -d 'A peer heard within this time is alive (60s)'
+complete -c connleak -n '__connleak_verb verify' -l persistent-after -x -d 'A client\'s connection older than this is persistent (60s)'
+complete -c connleak -n '__connleak_verb verify' -l connect-timeout -x -d 'For each step of asking a server (3s); the whole takes at most 4 times it'
+complete -c connleak -n '__connleak_verb verify' -l user -x -d 'User to log in as (Redis\'s ACL, MySQL)'
+complete -c connleak -n '__connleak_verb verify' -l askpass -d 'Ask for the password on the terminal'
+complete -c connleak -n '__connleak_verb verify' -l pass-file -r -F -d 'Read the password from FILE\'s first line'
+complete -c connleak -n '__connleak_verb verify' -l defaults-file -r -F -d 'MySQL\'s option file to read in place of the usual ones (~/.my.cnf)'
+complete -c connleak -n '__connleak_verb verify' -l peer-snapshot -r -F -d 'Another host\'s snapshot, a folder of them, or - (repeatable)'
+complete -c connleak -n '__connleak_verb verify' -l tls -d 'Ask by TLS, as rediss:// does'
+complete -c connleak -n '__connleak_verb verify' -l cacert -r -F -d 'Authorities that may have signed the server\'s certificate (the system\'s)'
+complete -c connleak -n '__connleak_verb verify' -l cacertdir -r -F -d 'A folder of them, as openssl rehash makes it'
+complete -c connleak -n '__connleak_verb verify' -l cert -r -F -d 'Our own certificate'
+complete -c connleak -n '__connleak_verb verify' -l key -r -F -d 'Its private key'
+complete -c connleak -n '__connleak_verb verify' -l sni -x -d 'The server\'s name, which its certificate must be for (the TARGET\'s)'
+complete -c connleak -n '__connleak_verb verify' -l insecure -d 'Take any certificate'
+complete -c connleak -n '__connleak_verb verify' -l format -x -a 'table json ndjson prometheus' -d 'table, json, ndjson or prometheus'
+complete -c connleak -n '__connleak_verb verify' -l json -d 'The same as --format json'
+complete -c connleak -n '__connleak_verb verify' -l output -r -F -d 'Write to FILE, at once and whole'
+complete -c connleak -n '__connleak_verb verify' -l color -x -a 'auto always never' -d 'auto, always or never'
+complete -c connleak -n '__connleak_verb verify' -l netns -x -a '(__connleak_netns)' -d 'Network namespaces: all, self, a NAME or a PID'
+complete -c connleak -n '__connleak_verb verify' -l all -d 'Every established connection, not only unverified and suspect ones'
+complete -c connleak -n '__connleak_verb verify' -l rate -x -d 'Take up this many connections a second (2000)'
+complete -c connleak -n '__connleak_verb verify' -l wait -x -d 'Wait this long for the answer of each (15s)'
+complete -c connleak -n '__connleak_verb verify' -l connections -d 'In the table: list every connection'
+complete -c connleak -n '__connleak_verb reap' -s h -l help -d 'Print this help'
+complete -c connleak -n '__connleak_verb reap' -l port -x -d 'Look at this port as well as 6379 and 3306 (repeatable)'
+complete -c connleak -n '__connleak_verb reap' -l recent -x -d 'A peer heard within this time is alive (60s)'
+complete -c connleak -n '__connleak_verb reap' -l persistent-after -x -d 'A client\'s connection older than this is persistent (60s)'
+complete -c connleak -n '__connleak_verb reap' -l connect-timeout -x -d 'For each step of asking a server (3s); the whole takes at most 4 times it'
+complete -c connleak -n '__connleak_verb reap' -l user -x -d 'User to log in as (Redis\'s ACL, MySQL)'
+complete -c connleak -n '__connleak_verb reap' -l askpass -d 'Ask for the password on the terminal'
+complete -c connleak -n '__connleak_verb reap' -l pass-file -r -F -d 'Read the password from FILE\'s first line'
+complete -c connleak -n '__connleak_verb reap' -l defaults-file -r -F -d 'MySQL\'s option file to read in place of the usual ones (~/.my.cnf)'
+complete -c connleak -n '__connleak_verb reap' -l peer-snapshot -r -F -d 'Another host\'s snapshot, a folder of them, or - (repeatable)'
+complete -c connleak -n '__connleak_verb reap' -l tls -d 'Ask by TLS, as rediss:// does'
+complete -c connleak -n '__connleak_verb reap' -l cacert -r -F -d 'Authorities that may have signed the server\'s certificate (the system\'s)'
+complete -c connleak -n '__connleak_verb reap' -l cacertdir -r -F -d 'A folder of them, as openssl rehash makes it'
+complete -c connleak -n '__connleak_verb reap' -l cert -r -F -d 'Our own certificate'
+complete -c connleak -n '__connleak_verb reap' -l key -r -F -d 'Its private key'
+complete -c connleak -n '__connleak_verb reap' -l sni -x -d 'The server\'s name, which its certificate must be for (the TARGET\'s)'
+complete -c connleak -n '__connleak_verb reap' -l insecure -d 'Take any certificate'
+complete -c connleak -n '__connleak_verb reap' -l yes -d 'Do it; without this the plan is shown'
+complete -c connleak -n '__connleak_verb reap' -l method -x -a 'auto kill destroy' -d 'auto, kill or destroy: kill by CLIENT KILL ID, destroy in the server\'s kernel, which needs no login (auto)'
+complete -c connleak -n '__connleak_verb reap' -l max -x -d 'No more than N, the longest silent first'
+complete -c connleak -n '__connleak_verb reap' -l verify -d 'Prove first, as connleak verify does, what no table shows'
+complete -c connleak -n '__connleak_verb reap' -l rate -x -d 'Take up this many connections a second (2000)'
+complete -c connleak -n '__connleak_verb reap' -l wait -x -d 'Wait this long for the answer of each (15s)'
+complete -c connleak -n '__connleak_verb reap' -l format -x -a 'table json' -d 'table or json'
+complete -c connleak -n '__connleak_verb reap' -l json -d 'The same as --format json'
+complete -c connleak -n '__connleak_verb reap' -l output -r -F -d 'Write to FILE, at once and whole'
+complete -c connleak -n '__connleak_verb reap' -l color -x -a 'auto always never' -d 'auto, always or never'
+complete -c connleak -n '__connleak_verb reap' -l netns -x -a '(__connleak_netns)' -d 'Network namespaces: all, self, a NAME or a PID'
+complete -c connleak -n '__connleak_verb protect' -s h -l help -d 'Print this help'
+complete -c connleak -n '__connleak_verb protect' -l port -x -d 'Look at this port as well as 6379 and 3306 (repeatable)'
+complete -c connleak -n '__connleak_verb protect' -l recent -x -d 'A peer heard within this time is alive (60s)'
+complete -c connleak -n '__connleak_verb protect' -l persistent-after -x -d 'A client\'s connection older than this is persistent (60s)'
+complete -c connleak -n '__connleak_verb protect' -l connect-timeout -x -d 'For each step of asking a server (3s); the whole takes at most 4 times it'
+complete -c connleak -n '__connleak_verb protect' -l user -x -d 'User to log in as (Redis\'s ACL, MySQL)'
+complete -c connleak -n '__connleak_verb protect' -l askpass -d 'Ask for the password on the terminal'
+complete -c connleak -n '__connleak_verb protect' -l pass-file -r -F -d 'Read the password from FILE\'s first line'
+complete -c connleak -n '__connleak_verb protect' -l defaults-file -r -F -d 'MySQL\'s option file to read in place of the usual ones (~/.my.cnf)'
+complete -c connleak -n '__connleak_verb protect' -l peer-snapshot -r -F -d 'Another host\'s snapshot, a folder of them, or - (repeatable)'
+complete -c connleak -n '__connleak_verb protect' -l tls -d 'Ask by TLS, as rediss:// does'
+complete -c connleak -n '__connleak_verb protect' -l cacert -r -F -d 'Authorities that may have signed the server\'s certificate (the system\'s)'
+complete -c connleak -n '__connleak_verb protect' -l cacertdir -r -F -d 'A folder of them, as openssl rehash makes it'
+complete -c connleak -n '__connleak_verb protect' -l cert -r -F -d 'Our own certificate'
+complete -c connleak -n '__connleak_verb protect' -l key -r -F -d 'Its private key'
+complete -c connleak -n '__connleak_verb protect' -l sni -x -d 'The server\'s name, which its certificate must be for (the TARGET\'s)'
+complete -c connleak -n '__connleak_verb protect' -l insecure -d 'Take any certificate'
+complete -c connleak -n '__connleak_verb protect' -l yes -d 'Do it; without this the plan is shown'
+complete -c connleak -n '__connleak_verb protect' -l keepalive -x -d 'Silence before the kernel asks the peer (the server\'s tcp-keepalive, else 300)'
+complete -c connleak -n '__connleak_verb protect' -l server -d 'Also CONFIG SET tcp-keepalive where the server has it off'
+complete -c connleak -n '__connleak_verb protect' -l rate -x -d 'Sockets a second, so that probes do not burst (2000)'
+complete -c connleak -n '__connleak_verb protect' -l format -x -a 'table json' -d 'table or json'
+complete -c connleak -n '__connleak_verb protect' -l json -d 'The same as --format json'
+complete -c connleak -n '__connleak_verb protect' -l output -r -F -d 'Write to FILE, at once and whole'
+complete -c connleak -n '__connleak_verb protect' -l color -x -a 'auto always never' -d 'auto, always or never'
+complete -c connleak -n '__connleak_verb protect' -l netns -x -a '(__connleak_netns)' -d 'Network namespaces: all, self, a NAME or a PID'
+complete -c connleak -n '__connleak_verb snapshot' -s h -l help -d 'Print this help'
+complete -c connleak -n '__connleak_verb snapshot' -l port -x -d 'Only sockets with this port at either end (repeatable); from such a snapshot nobody\'s absence can be told'
+complete -c connleak -n '__connleak_verb snapshot' -l netns -x -a '(__connleak_netns)' -d 'Network namespaces: all, self, a NAME or a PID'
+complete -c connleak -n '__connleak_verb snapshot' -l output -r -F -d 'Write to FILE, at once and whole'
+complete -c connleak -n '__connleak_verb help' -s h -l help -d 'Print this help'
+complete -c connleak -n '__connleak_verb help' -a 'scan check sockets what-if verify reap protect snapshot help version'
+complete -c connleak -n '__connleak_verb version' -s h -l help -d 'Print this help'
+# end

@@ -38,7 +38,7 @@ Report diagnose(const Sample& sample, const Policy& policy, Witness& witness,
     Report report;
     PathFinder paths(sample, witness);
     std::vector<Draft> drafts = join(sample, paths, own_pid);
-    SecondLook(sample, paths, witness, report.found_later).run(drafts);
+    Recheck(sample, paths, witness, report.found_later).run(drafts);
 
     report.connections.reserve(drafts.size());
     for (Draft& draft : drafts) {

@@ -39,18 +39,18 @@ class TimeBudget {
         using std::chrono::milliseconds;
         const auto now = Clock::now();
         const auto remaining = std::chrono::ceil<milliseconds>(end_ - now);
-        patience_ = std::min(step_, std::max(remaining, milliseconds(0)));
+        timeout_ = std::min(step_, std::max(remaining, milliseconds(0)));
         return std::min<Clock::time_point>(end_, now + step_);
     }
     // What the last step was given.
-    [[nodiscard]] std::chrono::milliseconds patience() const { return patience_; }
+    [[nodiscard]] std::chrono::milliseconds timeout() const { return timeout_; }
 
   private:
     std::chrono::milliseconds step_;
     std::chrono::milliseconds total_;
     Clock::duration left_;
     Clock::time_point end_;  // of the turn that is under way
-    std::chrono::milliseconds patience_{};
+    std::chrono::milliseconds timeout_{};
 };
 
 inline double milliseconds_since(TimeBudget::Clock::time_point start) {

@@ -7,7 +7,7 @@ namespace connleak::render {
 namespace {
 
 Json outcome(const std::optional<Outcome>& value) {
-    return value ? Json(word(*value)) : Json(nullptr);
+    return value ? Json(to_string(*value)) : Json(nullptr);
 }
 
 Json action(const Action& value) {
@@ -23,7 +23,7 @@ Json action(const Action& value) {
     }
     return {{"server", std::move(server)},
             {"client", std::move(client)},
-            {"method", word(value.method)},
+            {"method", to_string(value.method)},
             {"planned", value.planned},
             {"outcome", outcome(value.outcome)},
             {"reason", text_or_null(value.reason)},

@@ -91,7 +91,7 @@ std::string grid(const Acts& acts, std::size_t server, bool with_group, const Pa
         if (with_group) cells.push_back(part.group.empty() ? "-" : printable(part.group));
         cells.push_back(number(part.count));
         cells.push_back(silence(part));
-        if (!with_group) cells.emplace_back(word(part.method));
+        if (!with_group) cells.emplace_back(to_string(part.method));
         if (acts.acted)
             for (const std::uint64_t count : {part.done, part.skipped, part.failed})
                 cells.push_back(number(count));
@@ -112,7 +112,7 @@ std::string reasons(const Plan& plan, std::size_t server) {
     for (const Action& action : plan.actions) {
         if (action.connection->server != server || action.reason.empty()) continue;
         const std::string how =
-            action.outcome ? std::string(word(*action.outcome)) : "cannot be planned";
+            action.outcome ? std::string(to_string(*action.outcome)) : "cannot be planned";
         ++counts[{how, action.reason}];
     }
     std::vector<std::pair<std::uint64_t, std::string>> lines;
@@ -129,7 +129,7 @@ std::string reasons(const Plan& plan, std::size_t server) {
 }
 
 std::string heading(const Server& server, const std::string& rest, const Paint& paint) {
-    std::string text(word(server.kind));
+    std::string text(to_string(server.kind));
     if (!server.answer.version.empty()) text += ' ' + fit(printable(server.answer.version), 24);
     return paint.bold(fmt::format("{}  {}  {}", text, place_of(server), rest)) + '\n';
 }

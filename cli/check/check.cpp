@@ -30,7 +30,7 @@ namespace connleak::cli {
 namespace {
 
 constexpr int unknown_status = 3;
-constexpr auto patience_with_other_runs = std::chrono::seconds(2);
+constexpr auto lock_timeout = std::chrono::seconds(2);
 constexpr std::size_t longest_key = 200;
 
 int status_of(Level level) {
@@ -146,9 +146,9 @@ int check_with(const CheckOptions& options) {
     std::vector<std::string> notes;
     std::string state_failure;
     if (state) {
-        StateFile::Update update = state->update(
-            storable(count_groups(sample, report, std::time(nullptr))),
-            std::min<std::chrono::milliseconds>(patience_with_other_runs, options.timeout / 4));
+        StateFile::Update update =
+            state->update(storable(count_groups(sample, report, std::time(nullptr))),
+                          std::min<std::chrono::milliseconds>(lock_timeout, options.timeout / 4));
         state_failure = std::move(update.failure);
         notes = std::move(update.notes);
         take_growth(update.growth, measures, notes);

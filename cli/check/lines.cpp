@@ -120,7 +120,7 @@ class Text {
     // "CONNLEAK WARNING: 3 ghosts at 10.0.0.1:6379; 1 more (incomplete)"
     std::string head() {
         const Health& health = check_.health;
-        const std::string begin = fmt::format("CONNLEAK {}: ", word(health.level));
+        const std::string begin = fmt::format("CONNLEAK {}: ", to_string(health.level));
         const bool said = health.level == Level::unknown;
         const std::string end = health.incomplete && !said ? " (incomplete)" : "";
         const std::size_t room = first_line - begin.size() - end.size();
@@ -173,7 +173,7 @@ class Text {
             const auto metric = static_cast<Metric>(at);
             const Reading& reading = check_.measures[metric];
             const Thresholds& its = check_.rules[metric];
-            text += fmt::format("{}{}=", at == 0 ? "" : " ", word(metric));
+            text += fmt::format("{}{}=", at == 0 ? "" : " ", to_string(metric));
             text += reading.value ? plain(*reading.value) + std::string(unit(metric)) : "U";
             text += fmt::format(";{};{};0", its.warning ? its.warning->text() : "",
                                 its.critical ? its.critical->text() : "");
@@ -183,7 +183,7 @@ class Text {
 
     void explain(const Problem& problem) {
         std::string first =
-            fmt::format("{} {}{}", word(problem.level), problem.text, problem.place);
+            fmt::format("{} {}{}", to_string(problem.level), problem.text, problem.place);
         if (problem.metric) first += fmt::format(" ({})", limits(check_.rules[*problem.metric]));
         line(first);
         for (const Finding& finding : check_.report.findings) {
@@ -266,7 +266,7 @@ class Text {
             for (std::size_t at = 0; at < metric_count; ++at) {
                 const auto metric = static_cast<Metric>(at);
                 if (each.hides(metric))
-                    metrics += fmt::format("{}{}", metrics.empty() ? "" : ", ", word(metric));
+                    metrics += fmt::format("{}{}", metrics.empty() ? "" : ", ", to_string(metric));
             }
             line(fmt::format("not seen: {}{}{}", cut(safe(each.what), 240),
                              metrics.empty() ? "" : "; may hide: ", metrics));
@@ -278,7 +278,7 @@ class Text {
             const auto metric = static_cast<Metric>(at);
             const Reading& reading = check_.measures[metric];
             const std::string bounds = limits(check_.rules[metric]);
-            std::string text = fmt::format("{}: {}{}", word(metric),
+            std::string text = fmt::format("{}: {}{}", to_string(metric),
                                            reading.value ? plain(*reading.value) : "not known",
                                            reading.value && !unit(metric).empty() ? " %" : "");
             if (!reading.worst.empty()) text += ", most: " + reading.worst;
@@ -303,7 +303,7 @@ std::string to_check(const CheckText& check) {
 }
 
 std::string check_line(Level level, std::string_view text) {
-    const std::string begin = fmt::format("CONNLEAK {}: ", word(level));
+    const std::string begin = fmt::format("CONNLEAK {}: ", to_string(level));
     return begin + cut(safe(text), first_line - begin.size()) + '\n';
 }
 

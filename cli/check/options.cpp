@@ -40,7 +40,7 @@ Exit status: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN, also for bad usage and for 
 std::string metric_names() {
     std::string names;
     for (std::size_t at = 0; at < metric_count; ++at)
-        names += fmt::format("{}{}", at == 0 ? "" : " ", word(static_cast<Metric>(at)));
+        names += fmt::format("{}{}", at == 0 ? "" : " ", to_string(static_cast<Metric>(at)));
     return names;
 }
 
@@ -51,7 +51,7 @@ std::string default_lines() {
         const auto metric = static_cast<Metric>(at);
         const Thresholds& its = rules[metric];
         if (!rules.judges(metric)) continue;
-        lines += fmt::format("  {:22}", word(metric));
+        lines += fmt::format("  {:22}", to_string(metric));
         lines += fmt::format("-w {}", its.warning->text());
         if (its.critical) lines += fmt::format(" -c {}", its.critical->text());
         lines += '\n';
@@ -72,7 +72,7 @@ std::optional<std::string> take(const std::string& text, const char* option,
                            printable(text.substr(0, equals)), metric_names());
     const auto range = parse_range(std::string_view(text).substr(equals + 1));
     if (!range)
-        return fmt::format("{} {}: the range '{}' {}", option, word(*metric),
+        return fmt::format("{} {}: the range '{}' {}", option, to_string(*metric),
                            printable(text.substr(equals + 1)), range.error());
     rules[*metric].*which = *range;
     return std::nullopt;
@@ -93,7 +93,7 @@ Stop wrong(std::string text) {
 Command check_command() {
     std::vector<Word> metrics;
     for (std::size_t at = 0; at < metric_count; ++at)
-        metrics.push_back({std::string(word(static_cast<Metric>(at)))});
+        metrics.push_back({std::string(to_string(static_cast<Metric>(at)))});
     const auto rule = [&](std::string names, std::string help) -> Option {
         return {.names = std::move(names),
                 .value_name = "METRIC=RANGE",

@@ -93,8 +93,8 @@ std::expected<StateFile, std::string> StateFile::open(std::string file) {
     return state;
 }
 
-bool StateFile::lock(std::chrono::milliseconds patience) {
-    const auto deadline = std::chrono::steady_clock::now() + patience;
+bool StateFile::lock(std::chrono::milliseconds timeout) {
+    const auto deadline = std::chrono::steady_clock::now() + timeout;
     for (;;) {
         if (::flock(descriptor_.get(), LOCK_EX | LOCK_NB) == 0) {
             struct stat held {};
@@ -112,9 +112,9 @@ bool StateFile::lock(std::chrono::milliseconds patience) {
     }
 }
 
-StateFile::Update StateFile::update(const CountedRun& run, std::chrono::milliseconds patience) {
+StateFile::Update StateFile::update(const CountedRun& run, std::chrono::milliseconds timeout) {
     Update update;
-    const bool locked = lock(patience);
+    const bool locked = lock(timeout);
     const auto text = read_whole(descriptor_.get());
     if (!text) {
         update.failure = wrong(text.error());

@@ -24,14 +24,14 @@ class StateFile {
         std::vector<std::string> notes;
         std::string failure;  // why nothing was remembered, one line; "" when it was
     };
-    // Compares with the earlier runs and adds this one. Waits at most `patience` for another run to
+    // Compares with the earlier runs and adds this one. Waits at most `timeout` for another run to
     // let go of the file, and then only reads.
-    Update update(const CountedRun& run, std::chrono::milliseconds patience);
+    Update update(const CountedRun& run, std::chrono::milliseconds timeout);
 
   private:
     StateFile(std::string file, Descriptor descriptor);
     // Whether we hold the lock of the file that has the name now.
-    bool lock(std::chrono::milliseconds patience);
+    bool lock(std::chrono::milliseconds timeout);
     [[nodiscard]] std::string wrong(int error) const;
 
     std::string file_;

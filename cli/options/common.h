@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "cli/options/option.h"
+#include "cli/options/command.h"
 #include "cli/options/options.h"
 #include "cli/options/parser.h"
 #include "collect/probe/prove.h"

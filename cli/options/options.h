@@ -2,9 +2,7 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
-#include <string_view>
 
 #include "collect/request.h"
 
@@ -27,8 +25,5 @@ struct Stop {
     int status = 0;
     std::string text;
 };
-
-// As diagnosis/model/duration.h reads it; std::nullopt beyond ten years.
-std::optional<std::int64_t> parse_duration(std::string_view text);
 
 }  // namespace connleak::cli

@@ -8,9 +8,9 @@
 #include <charconv>
 #include <deque>
 #include <memory>
-#include <optional>
 #include <stdexcept>
 
+#include "diagnosis/model/duration.h"
 #include "diagnosis/model/printable.h"
 
 namespace connleak::cli {
@@ -101,8 +101,8 @@ class Parser {
         each.added = option.repeatable ? app_.add_option(option.names, each.values, help)
                                        : app_.add_option(option.names, each.value, help);
         each.added->type_name(option.value_name);
-        if (option.is_argument())
-            each.added->expected(0, option.repeatable ? -1 : 1);
+        if (option.repeatable && option.is_argument())
+            each.added->expected(0, -1);
         else if (option.repeatable)
             each.added->allow_extra_args(false);
         if (option.kind == Kind::choice) each.added->check(CLI::IsMember(texts_of(option.words)));
@@ -175,13 +175,15 @@ std::expected<Given, Stop> parse(const Command& command,
     } catch (const CLI::CallForHelp&) {
         return std::unexpected(Stop{0, parser.app().help()});
     } catch (const CLI::ExtrasError&) {
-        // Only the names: what stands behind the '=' of a misspelt option may be a password.
+        // Only the names: what stands behind one may be a password.
         std::string unknown;
         for (const std::string& argument : parser.app().remaining())
-            unknown += (unknown.empty() ? "" : " ") +
-                       argument.substr(0, argument.starts_with("--") ? argument.find('=') : 2);
-        return wrong(
-            fmt::format("unknown option: {} (see {})", printable(unknown), command.help_hint()));
+            if (argument.starts_with('-'))
+                unknown +=
+                    ' ' + argument.substr(0, argument.starts_with("--") ? argument.find('=') : 2);
+        return wrong(fmt::format("{}{} (see {})",
+                                 unknown.empty() ? "too many arguments" : "unknown option:",
+                                 printable(unknown), command.help_hint()));
     } catch (const CLI::ParseError& error) {
         return wrong(fmt::format("{} (see {})", printable(error.what()), command.help_hint()));
     }
@@ -193,6 +195,12 @@ std::expected<Given, Stop> parse(const Command& command,
             return wrong(fmt::format("{}: write a time from {}", option.name(), option.range));
     }
     return given;
+}
+
+std::optional<std::int64_t> parse_duration(std::string_view text) {
+    constexpr std::int64_t ten_years = 10LL * 366 * 86400;
+    const auto seconds = connleak::parse_duration(text);
+    return seconds && *seconds <= ten_years ? seconds : std::nullopt;
 }
 
 std::string help_text(const Command& command) {

@@ -4,11 +4,12 @@
 
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "cli/options/option.h"
+#include "cli/options/command.h"
 #include "cli/options/options.h"
 
 namespace connleak::cli {
@@ -42,5 +43,8 @@ class Given {
 std::expected<Given, Stop> parse(const Command& command, const std::vector<std::string>& arguments);
 
 std::string help_text(const Command& command);
+
+// As diagnosis/model/duration.h reads it; std::nullopt beyond ten years.
+std::optional<std::int64_t> parse_duration(std::string_view text);
 
 }  // namespace connleak::cli

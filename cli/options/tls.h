@@ -4,7 +4,7 @@
 #include <optional>
 #include <vector>
 
-#include "cli/options/option.h"
+#include "cli/options/command.h"
 #include "cli/options/options.h"
 #include "cli/options/parser.h"
 

@@ -16,7 +16,7 @@ Json json_address(const Address& value) {
 
 Json json_timer(const Timer& value) {
     Json json = Json::object();
-    json.add("kind", word(value.kind));
+    json.add("kind", to_string(value.kind));
     json.add("expires_ms", value.expires_ms);
     json.add("retransmits", value.retransmits);
     return json;
@@ -44,7 +44,7 @@ Json json_gap(const Gap& gap) {
 }
 
 void add_socket(Json& json, const Processes& processes, const Socket& socket) {
-    json.add("state", word(socket.state));
+    json.add("state", to_string(socket.state));
     json.add("inode", socket.inode != 0 ? Json(socket.inode) : Json(nullptr));
     json.add("cookie", fmt::format("{:x}", socket.cookie));
     json.add("netns", socket.netns);

@@ -169,7 +169,7 @@ std::string timer_text(const Connection& connection) {
     const Socket* socket = telling_socket(connection);
     if (socket == nullptr || is_unix(connection)) return "-";
     if (socket->timer.kind == TimerKind::off) return "off";
-    std::string text = fmt::format("{} {}", word(socket->timer.kind),
+    std::string text = fmt::format("{} {}", to_string(socket->timer.kind),
                                    phrase::short_duration(socket->timer.expires_ms / 1000));
     if (socket->timer.retransmits > 0) text += fmt::format(" x{}", socket->timer.retransmits);
     return text;
@@ -312,17 +312,17 @@ std::vector<std::string> connection_lines(const Sample& sample, const Report& re
         }
         std::string why;
         for (const Evidence evidence : each->evidence)
-            why += (why.empty() ? "" : ", ") + std::string(word(evidence));
+            why += (why.empty() ? "" : ", ") + std::string(to_string(evidence));
         const auto heard = each->last_heard_ms.transform([](std::int64_t ms) { return ms / 1000; });
-        row({std::string(word(each->verdict)), client_text(*each),
-             socket != nullptr ? std::string(ss_word(socket->state)) : "-", timer_text(*each),
+        row({std::string(to_string(each->verdict)), client_text(*each),
+             socket != nullptr ? std::string(ss_name(socket->state)) : "-", timer_text(*each),
              time_or_dash(heard), time_or_dash(each->age_s), holder, why});
     }
     std::vector<std::string> lines =
         grid.natural_width() <= columns ? grid.lines(columns, {}) : narrow.lines(columns, {4, 5});
     // Painted after the columns are set, because colour codes have no width.
     for (std::size_t at = 0; at < sorted.size(); ++at) {
-        const std::string_view name = word(sorted[at]->verdict);
+        const std::string_view name = to_string(sorted[at]->verdict);
         lines[at + 1] =
             paint.verdict(sorted[at]->verdict, name) + lines[at + 1].substr(name.size());
     }

@@ -59,7 +59,7 @@ Json proxy(const std::optional<ProxyUse>& value) {
                           {"silent_max_s", maybe(each.group.silent_max_s)},
                           {"keepalive_on", each.group.keepalive_on},
                           {"keepalive_unanswered", each.keepalive_unanswered}});
-    return {{"known_by", word(value->sign)},
+    return {{"known_by", to_string(value->sign)},
             {"clients", maybe(value->clients)},
             {"listening", std::move(listening)},
             {"behind", std::move(behind)}};
@@ -72,7 +72,7 @@ Json listed(ServerKind kind, const ServerClient* row) {
         native.add(name, value ? Json(*value) : Json(nullptr));
     });
     Json json = Json::object();
-    json.add("kind", word(kind));
+    json.add("kind", to_string(kind));
     json.add("id", row->id != 0 ? Json(row->id) : Json(nullptr));
     json.add("name", maybe(row->name));
     json.add("user", text_or_null(row->user));
@@ -156,46 +156,47 @@ void add_head(Document& document, const RunFacts& head, const Sample& sample) {
 
 Json json_server(const Server& value, const ServerCounts& counts) {
     const ServerAnswer& answer = value.answer;
-    Json json = {{"kind", word(value.kind)},
-                 {"address", json_address(value.endpoint.address)},
-                 {"port", json_port(value.endpoint)},
-                 {"path", text_or_null(path_of(value))},
-                 {"netns", maybe(value.netns)},
-                 {"pid", maybe(value.pid)},
-                 {"through", text_or_null(value.through)},
-                 {"reachable", answer.asked ? Json(answer.reachable) : Json(nullptr)},
-                 {"error", text_or_null(answer.error)},
-                 {"tls", answer.tls ? Json(*answer.tls) : Json(nullptr)},
-                 {"version", text_or_null(answer.version)},
-                 {"mode", text_or_null(std::string(word(answer.place.mode)))},
-                 {"role", text_or_null(std::string(word(answer.place.role)))},
-                 {"master", answer.place.master ? json_end(*answer.place.master) : Json(nullptr)},
-                 {"connected_replicas", maybe(answer.place.connected_replicas)},
-                 {"cluster_connections", maybe(answer.place.cluster_connections)},
-                 {"cluster_bus", json_bus(value)},
-                 {"connected_clients", maybe(answer.connected_clients)},
-                 {"listed_clients", maybe(answer.listed_clients)},
-                 {"blocked_clients", maybe(answer.blocked_clients)},
-                 {"maxclients", maybe(answer.maxclients)},
-                 {"rejected_connections", maybe(answer.rejected_connections)},
-                 {"total_connections_received", maybe(answer.total_connections_received)},
-                 {"tcp_keepalive_s", maybe(answer.tcp_keepalive_s)},
-                 {"timeout_s", maybe(answer.timeout_s)},
-                 {"interactive_timeout_s", maybe(answer.interactive_timeout_s)},
-                 {"max_used_connections", maybe(answer.max_used_connections)},
-                 {"aborted_clients", maybe(answer.aborted_clients)},
-                 {"aborted_connects", maybe(answer.aborted_connects)},
-                 {"fd_limit", maybe(value.fd_limit)},
-                 {"client_list_ms",
-                  answer.clients_complete ? milliseconds(answer.client_list_ms) : Json(nullptr)},
-                 {"client_list_bytes",
-                  answer.clients_complete ? Json(answer.client_list_bytes) : Json(nullptr)}};
+    Json json = {
+        {"kind", to_string(value.kind)},
+        {"address", json_address(value.endpoint.address)},
+        {"port", json_port(value.endpoint)},
+        {"path", text_or_null(path_of(value))},
+        {"netns", maybe(value.netns)},
+        {"pid", maybe(value.pid)},
+        {"through", text_or_null(value.through)},
+        {"reachable", answer.asked ? Json(answer.reachable) : Json(nullptr)},
+        {"error", text_or_null(answer.error)},
+        {"tls", answer.tls ? Json(*answer.tls) : Json(nullptr)},
+        {"version", text_or_null(answer.version)},
+        {"mode", text_or_null(std::string(to_string(answer.topology.mode)))},
+        {"role", text_or_null(std::string(to_string(answer.topology.role)))},
+        {"master", answer.topology.master ? json_end(*answer.topology.master) : Json(nullptr)},
+        {"connected_replicas", maybe(answer.topology.connected_replicas)},
+        {"cluster_connections", maybe(answer.topology.cluster_connections)},
+        {"cluster_bus", json_bus(value)},
+        {"connected_clients", maybe(answer.connected_clients)},
+        {"listed_clients", maybe(answer.listed_clients)},
+        {"blocked_clients", maybe(answer.blocked_clients)},
+        {"maxclients", maybe(answer.maxclients)},
+        {"rejected_connections", maybe(answer.rejected_connections)},
+        {"total_connections_received", maybe(answer.total_connections_received)},
+        {"tcp_keepalive_s", maybe(answer.tcp_keepalive_s)},
+        {"timeout_s", maybe(answer.timeout_s)},
+        {"interactive_timeout_s", maybe(answer.interactive_timeout_s)},
+        {"max_used_connections", maybe(answer.max_used_connections)},
+        {"aborted_clients", maybe(answer.aborted_clients)},
+        {"aborted_connects", maybe(answer.aborted_connects)},
+        {"fd_limit", maybe(value.fd_limit)},
+        {"client_list_ms",
+         answer.clients_complete ? milliseconds(answer.client_list_ms) : Json(nullptr)},
+        {"client_list_bytes",
+         answer.clients_complete ? Json(answer.client_list_bytes) : Json(nullptr)}};
     Json verdicts = Json::object();
     for (std::size_t at = 0; at < verdict_count; ++at)
-        verdicts[std::string(word(static_cast<Verdict>(at)))] = counts.verdict[at];
+        verdicts[std::string(to_string(static_cast<Verdict>(at)))] = counts.verdict[at];
     Json keepalives = Json::object();
     for (std::size_t at = 0; at < keepalive_count; ++at)
-        keepalives[std::string(word(static_cast<Keepalive>(at)))] = counts.keepalive[at];
+        keepalives[std::string(to_string(static_cast<Keepalive>(at)))] = counts.keepalive[at];
     json["counts"] = std::move(verdicts);
     json["keepalive"] = std::move(keepalives);
     return json;
@@ -210,7 +211,7 @@ Json json_connection(const Sample& sample, const Connection& value) {
         return peer != nullptr ? host_name(sample, peer->host) : Json(nullptr);
     };
     Json evidence = Json::array();
-    for (const Evidence each : value.evidence) evidence.push_back(word(each));
+    for (const Evidence each : value.evidence) evidence.push_back(to_string(each));
     const Server& its = sample.servers[value.server];
     // An accepted Unix socket is of the namespace that its client is in (unix_stream_connect()).
     Json server_netns = value.server_socket != nullptr && !is_unix(value)
@@ -232,10 +233,10 @@ Json json_connection(const Sample& sample, const Connection& value) {
     }
     return {{"server", std::move(server)},
             {"client", std::move(client)},
-            {"purpose", word(value.purpose)},
-            {"verdict", word(value.verdict)},
+            {"purpose", to_string(value.purpose)},
+            {"verdict", to_string(value.verdict)},
             {"evidence", std::move(evidence)},
-            {"keepalive", word(value.keepalive)},
+            {"keepalive", to_string(value.keepalive)},
             {"last_heard_ms", maybe(value.last_heard_ms)},
             {"kernel_gives_up_in_s", maybe(value.kernel_gives_up_in_s)},
             {"age_s", maybe(value.age_s)},
@@ -270,7 +271,7 @@ Json json_process(const Sample& sample, const Holder& holder) {
 
 Json json_group(const Sample& sample, const Group& value) {
     return {{"name", value.name},
-            {"kind", word(value.kind)},
+            {"kind", to_string(value.kind)},
             {"peer_host", host_name(sample, value.host)},
             {"server", server_key(sample.servers[value.server])},
             {"workers", value.workers},
@@ -284,7 +285,7 @@ Json json_group(const Sample& sample, const Group& value) {
 
 Json json_finding(const Sample& sample, const Finding& value) {
     return {{"code", value.code},
-            {"severity", word(value.severity)},
+            {"severity", to_string(value.severity)},
             {"server", server_key(sample.servers[value.server])},
             {"count", value.count},
             {"summary", value.summary},

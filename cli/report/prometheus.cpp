@@ -142,11 +142,12 @@ std::string to_prometheus(const RunFacts& head, const Sample& sample, const Repo
         rejected.add(server, answer.rejected_connections);
         const ServerCounts& counts = report.counts[at];
         for (std::size_t each = 0; each < verdict_count; ++each)
-            connections.add(server + ',' + label("verdict", word(static_cast<Verdict>(each))),
+            connections.add(server + ',' + label("verdict", to_string(static_cast<Verdict>(each))),
                             static_cast<double>(counts.verdict[each]));
         for (std::size_t each = 0; each < keepalive_count; ++each)
-            keepalive.add(server + ',' + label("keepalive", word(static_cast<Keepalive>(each))),
-                          static_cast<double>(counts.keepalive[each]));
+            keepalive.add(
+                server + ',' + label("keepalive", to_string(static_cast<Keepalive>(each))),
+                static_cast<double>(counts.keepalive[each]));
         for (const GroupTotal& group : bounded_groups(report, at)) {
             const std::string both = server + ',' + label("group", group.name);
             group_connections.add(both, static_cast<double>(group.connections));
@@ -157,7 +158,7 @@ std::string to_prometheus(const RunFacts& head, const Sample& sample, const Repo
     }
     for (const Finding& each : report.findings)
         findings.add(labels[each.server] + ',' + label("code", each.code) + ',' +
-                         label("severity", word(each.severity)),
+                         label("severity", to_string(each.severity)),
                      static_cast<double>(std::max<std::uint64_t>(each.count, 1)));
 
     Metric complete("connleak_scan_complete", "gauge",

@@ -67,20 +67,20 @@ std::string settings_text(const Server& server, const ServerCounts& counts) {
 }
 
 // What it is among its like; "" for a server by itself.
-std::string place_text(const Server& server) {
-    const ServerPlace& place = server.answer.place;
+std::string topology_text(const Server& server) {
+    const ServerTopology& topology = server.answer.topology;
     std::string text;
-    if (place.mode == ServerMode::sentinel) text = "Sentinel";
-    if (place.mode == ServerMode::cluster) text = "cluster node";
+    if (topology.mode == ServerMode::sentinel) text = "Sentinel";
+    if (topology.mode == ServerMode::cluster) text = "cluster node";
     const auto add = [&text](const std::string& more) {
         text += (text.empty() ? "" : ", ") + more;
     };
-    if (place.role == ServerRole::replica) {
-        add(place.master ? "replica of " + place.master->text() : "replica");
-        if (place.master_link_up == false) text += ", which it has lost";
-    } else if (place.connected_replicas.value_or(0) > 0) {
-        add("master of " + phrase::count(*place.connected_replicas, "replica"));
-    } else if (place.mode == ServerMode::cluster && place.role == ServerRole::master) {
+    if (topology.role == ServerRole::replica) {
+        add(topology.master ? "replica of " + topology.master->text() : "replica");
+        if (topology.master_link_up == false) text += ", which it has lost";
+    } else if (topology.connected_replicas.value_or(0) > 0) {
+        add("master of " + phrase::count(*topology.connected_replicas, "replica"));
+    } else if (topology.mode == ServerMode::cluster && topology.role == ServerRole::master) {
         add("master");
     }
     if (!server.bus.empty())
@@ -97,7 +97,7 @@ std::string verdicts_text(const ServerCounts& counts) {
          {ghost, orphan, suspect, close_wait, unaccepted, unverified, transient, healthy}) {
         const std::uint64_t count = counts.verdict[static_cast<std::size_t>(verdict)];
         if (count == 0) continue;
-        text += fmt::format("{}{} {}", text.empty() ? "" : ", ", number(count), word(verdict));
+        text += fmt::format("{}{} {}", text.empty() ? "" : ", ", number(count), to_string(verdict));
     }
     return text.empty() ? "no connections" : text;
 }
@@ -147,7 +147,7 @@ class Table {
 
     void heading(std::size_t index) {
         const Server& its = sample_.servers[index];
-        std::string left(word(its.kind));
+        std::string left(to_string(its.kind));
         if (!its.answer.version.empty()) left += ' ' + fit(printable(its.answer.version), 24);
         left += "  " + place_of(its);
         if (!its.through.empty()) left += "  through " + fit(printable(its.through), 24);
@@ -163,7 +163,7 @@ class Table {
         }
         const ServerCounts& counts = report_.counts[index];
         for (const std::string& text :
-             {place_text(its), settings_text(its, counts), verdicts_text(counts)})
+             {topology_text(its), settings_text(its, counts), verdicts_text(counts)})
             if (!text.empty()) line("  " + wrap(text, prose() - 2, 2));
         if (!its.answer.asked && can_be_asked(its.kind) && its.answer.error.empty())
             line("  " + wrap("Seen from this side only; to ask the server too: connleak " +

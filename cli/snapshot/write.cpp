@@ -57,7 +57,7 @@ Json place(const Namespace& value, int passes) {
     Json links = Json::array();
     for (const Link& each : value.links) links.push_back(link(each));
     json.add("links", std::move(links));
-    json.add("translation", word(value.translation));
+    json.add("translation", to_string(value.translation));
     json.add("translation_reason", text_or_null(value.translation_reason));
     json.add("bridge_translates", value.bridge_translates);
     return json;
@@ -74,7 +74,7 @@ Json process(const Process& value) {
     json.add("container", text_or_null(value.container));
     json.add("netns", value.netns != 0 ? Json(value.netns) : Json(nullptr));
     json.add("group", value.group);
-    json.add("group_kind", word(value.group_kind));
+    json.add("group_kind", to_string(value.group_kind));
     return json;
 }
 

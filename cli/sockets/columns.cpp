@@ -113,12 +113,12 @@ Number peer_inode(const Row& row, const View&) {
 
 void proto(const Row& row, const View&, std::string& out) {
     if (row.unix_socket != nullptr)
-        out += ss_word(row.unix_socket->type);
+        out += ss_name(row.unix_socket->type);
     else
         out += row.socket->ipv6_socket ? "tcp6" : "tcp";
 }
 void state(const Row& row, const View&, std::string& out) {
-    out += ss_word(row.socket->state);
+    out += ss_name(row.socket->state);
 }
 void local(const Row& row, const View& view, std::string& out) {
     append_end(row, view, true, out);
@@ -188,7 +188,7 @@ void cgroup(const Row& row, const View& view, std::string& out) {
 }
 void keepalive(const Row& row, const View&, std::string& out) {
     const Keepalive value = keepalive_of(*row.socket);
-    if (value != Keepalive::unknown) out += word(value);
+    if (value != Keepalive::unknown) out += to_string(value);
 }
 void interface(const Row& row, const View& view, std::string& out) {
     const std::uint32_t index = row.socket->interface;

@@ -32,7 +32,7 @@ std::string end_value(const SocketRow& row, const SocketsView& view, bool local)
 }
 
 std::string value(const SocketRow& row, const SocketsView& view, CountKey key) {
-    if (key == CountKey::state) return std::string(word(row.socket->state));
+    if (key == CountKey::state) return std::string(to_string(row.socket->state));
     if (key == CountKey::peer) return end_value(row, view, false);
     if (key == CountKey::local) return end_value(row, view, true);
     const Process* holder = render::holder_of(row, view.processes);

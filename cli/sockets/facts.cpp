@@ -64,7 +64,7 @@ const netlink::UnixSocket* unix_peer(const SocketRow& row, const SocketsView& vi
     return found == sockets.end() ? nullptr : found->second;
 }
 
-std::string_view ss_word(netlink::UnixType type) {
+std::string_view ss_name(netlink::UnixType type) {
     switch (type) {
         case netlink::UnixType::stream:
             return "u_str";

@@ -25,7 +25,7 @@ std::string unix_name(const netlink::UnixSocket& socket);
 // The other end; the listener where that has not accepted yet. nullptr when there is none, or none
 // in sight.
 const netlink::UnixSocket* unix_peer(const SocketRow& row, const SocketsView& view);
-std::string_view ss_word(netlink::UnixType type);    // u_str
+std::string_view ss_name(netlink::UnixType type);    // u_str
 std::string_view to_string(netlink::UnixType type);  // stream
 
 }  // namespace connleak::render

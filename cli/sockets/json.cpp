@@ -118,7 +118,7 @@ void fill_socket(Json& json, const SocketRow& row, const SocketsView& view) {
         json.add("family", socket.ipv6_socket ? "ipv6" : "ipv4");
         json.add("local", end_json(socket.tuple.local));
         json.add("remote", end_json(socket.tuple.remote));
-        json.add("keepalive", word(keepalive_of(socket)));
+        json.add("keepalive", to_string(keepalive_of(socket)));
     }
     add_socket(json, view.processes, socket);
     json.add("memory", memory_json(socket.memory));

@@ -21,7 +21,7 @@
 #include <thread>
 #include <vector>
 
-#include "collect/resolve.h"
+#include "collect/servers/resolve.h"
 #include "diagnosis/model/printable.h"
 #include "system/descriptor.h"
 

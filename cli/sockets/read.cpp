@@ -32,7 +32,7 @@ Filter with_family(const SocketsOptions& options, const Filter& filter) {
         result.expression = std::move(family);
     else
         result.expression = filter::Node{
-            .test = filter::Chain{{std::move(family), *filter.expression}, {filter::Join::both}}};
+            .test = filter::Chain{{std::move(family), *filter.expression}, {filter::Join::and_}}};
     return result;
 }
 

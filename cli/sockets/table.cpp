@@ -117,7 +117,7 @@ std::string count_value(const std::string& value, cli::CountKey key) {
     for (auto number = static_cast<unsigned>(State::established);
          number <= static_cast<unsigned>(State::closing); ++number) {
         const auto state = static_cast<State>(number);
-        if (word(state) == value) return std::string(ss_word(state));
+        if (to_string(state) == value) return std::string(ss_name(state));
     }
     return value;
 }

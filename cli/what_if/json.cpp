@@ -17,7 +17,7 @@ constexpr std::array listed_verdicts{Verdict::healthy,    Verdict::ghost,      V
 
 void add_verdicts(Json& json, const VerdictCounts& counts) {
     for (const Verdict verdict : listed_verdicts)
-        json[std::string(word(verdict))] = counts[static_cast<std::size_t>(verdict)];
+        json[std::string(to_string(verdict))] = counts[static_cast<std::size_t>(verdict)];
 }
 
 Json candidate(const Server& server, const TimeoutCandidate& value) {
@@ -27,7 +27,7 @@ Json candidate(const Server& server, const TimeoutCandidate& value) {
     json["exempt"] = value.exempt_total();
     Json reasons = Json::object();
     for (std::size_t at = 0; at < exempt_count; ++at)
-        reasons[std::string(word(static_cast<Exempt>(at)))] = value.exempt[at];
+        reasons[std::string(to_string(static_cast<Exempt>(at)))] = value.exempt[at];
     json["exempt_reasons"] = std::move(reasons);
     Json groups = Json::array();
     for (const TimedOut& part : value.whose) {

@@ -48,7 +48,7 @@ std::string candidates(const WhatIf& answer, const Paint& paint) {
         for (std::size_t at = 0; at < exempt_count; ++at)
             if (each.exempt[at] > 0)
                 why += fmt::format("{}{} {}", why.empty() ? "" : ", ", number(each.exempt[at]),
-                                   word(static_cast<Exempt>(at)));
+                                   to_string(static_cast<Exempt>(at)));
         grid.row({phrase::duration(each.timeout_s), number(each.closes),
                   number(of(each.verdict, Verdict::ghost)),
                   number(of(each.verdict, Verdict::healthy)), number(unsure(each.verdict)),
@@ -153,7 +153,7 @@ std::string what_if_table(const Sample& sample, std::span<const WhatIf> answers,
     std::string text;
     for (const WhatIf& answer : answers) {
         const Server& server = sample.servers[answer.server];
-        std::string heading(word(server.kind));
+        std::string heading(to_string(server.kind));
         if (!server.answer.version.empty()) heading += ' ' + printable(server.answer.version);
         heading +=
             fmt::format("  {}  {}", place_of(server), phrase::count(answer.clients, "client"));

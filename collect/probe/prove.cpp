@@ -9,7 +9,7 @@
 #include <queue>
 #include <thread>
 
-#include "collect/probe/places.h"
+#include "collect/probe/namespaces.h"
 #include "collect/stop_signals.h"
 #include "diagnosis/model/phrase.h"
 #include "system/errno_name.h"
@@ -66,7 +66,7 @@ class Prover {
     Prover(Run& run, const std::vector<Subject>& subjects, const ProofOptions& options)
         : sample_(run.sample()),
           candidates_(make_candidates(run, subjects)),
-          places_(run.namespaces(), candidates_),
+          namespaces_(run.namespaces(), candidates_),
           options_(options),
           taking_up_(options.rate),
           copying_(options.rate * copies_per_rate) {
@@ -79,7 +79,7 @@ class Prover {
         copying_.pass(now - last_step_);
         last_step_ = now;
         take_up(now);
-        places_.receive(candidates_);
+        namespaces_.receive(candidates_);
         look_at_borrowed(now);
         if (now >= next_look_) {
             look_at_waiting();
@@ -131,7 +131,7 @@ class Prover {
             not_restored += candidate.lost ? 1 : 0;
         }
         std::vector<Gap>& gaps = sample_.gaps;
-        places_.tell_gaps(candidates_, gaps);
+        namespaces_.tell_gaps(candidates_, gaps);
         for (const auto& [why, many] : not_done_)
             gaps.push_back({"proc", why.scope, why.error,
                             fmt::format("{} not verified: {}",
@@ -262,7 +262,7 @@ class Prover {
             if (!candidate.proof.sent) candidate.sent_at = now;
             candidate.proof.sent =
                 true;  // or answered before it could be: it is alive all the same
-            const bool wire = places_.has_wire(*candidate.socket);
+            const bool wire = namespaces_.has_wire(*candidate.socket);
             const bool seen = candidate.seen.size() == 1 && candidate.probe->alone();
             if (step == KeepaliveProbe::Step::sent &&
                 now - candidate.sent_at < (wire ? appearing_ms : resetting_ms) && !seen)
@@ -295,10 +295,10 @@ class Prover {
     }
 
     void look_at_waiting() {
-        places_.look(candidates_, waiting_, [&](std::size_t index, const Socket* socket) {
+        namespaces_.look(candidates_, waiting_, [&](std::size_t index, const Socket* socket) {
             Candidate& candidate = candidates_[index];
             // The wire saw a reset before the socket's end, but maybe after we looked there last.
-            if (socket == nullptr) places_.receive(candidates_);
+            if (socket == nullptr) namespaces_.receive(candidates_);
             const auto outcome = outcome_of(candidate, socket);
             if (!outcome) return;
             candidate.decided = true;
@@ -310,7 +310,7 @@ class Prover {
                          candidate.refused.empty() ? "it has gone over to another owner meanwhile"
                                                    : candidate.refused);
             if (*outcome == ProbeOutcome::undecided &&
-                (candidate.copies || places_.has_wire(*candidate.socket)))
+                (candidate.copies || namespaces_.has_wire(*candidate.socket)))
                 not_done(candidate, ProbeOutcome::undecided, "sockets", "ETIMEDOUT",
                          candidate.copies
                              ? "too few probes could be sent to call silence death"
@@ -331,7 +331,7 @@ class Prover {
             if (!candidate.copies || now < candidate.next_copy) continue;
             if (!copying_.take()) return;
             candidate.next_copy = now + interval;
-            if (places_.send_copy(candidate)) ++candidate.watched.probes;
+            if (namespaces_.send_copy(candidate)) ++candidate.watched.probes;
         }
     }
 
@@ -349,7 +349,7 @@ class Prover {
 
     Sample& sample_;
     std::vector<Candidate> candidates_;
-    ProvingPlaces places_;
+    ProbedNamespaces namespaces_;
     ProofOptions options_;
     Allowance taking_up_;
     Allowance copying_;

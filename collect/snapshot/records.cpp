@@ -55,7 +55,8 @@ std::optional<Endpoint> endpoint(const Json& object, const char* name) {
 
 template <typename Value, std::size_t size>
 std::optional<Value> by_word(const std::array<Value, size>& values, std::string_view text) {
-    const auto found = std::ranges::find_if(values, [&](Value each) { return word(each) == text; });
+    const auto found =
+        std::ranges::find_if(values, [&](Value each) { return to_string(each) == text; });
     return found == values.end() ? std::nullopt : std::optional(*found);
 }
 

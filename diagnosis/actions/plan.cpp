@@ -37,7 +37,7 @@ Action reap_action(const Server& server, const Connection& connection, MethodCho
 
 }  // namespace
 
-std::string_view word(Method method) {
+std::string_view to_string(Method method) {
     switch (method) {
         case Method::kill:
             return "kill";
@@ -49,7 +49,7 @@ std::string_view word(Method method) {
     return "kill";
 }
 
-std::string_view word(Outcome outcome) {
+std::string_view to_string(Outcome outcome) {
     switch (outcome) {
         case Outcome::done:
             return "done";
@@ -161,7 +161,7 @@ std::vector<Coverage> coverage(const Sample& sample, const Report& report, const
         Coverage& its = all[action.connection->server];
         if (action.outcome == Outcome::done || action.reason == has_keepalive)
             ++its.covered;
-        else if (action.reason == told(Change::gone))
+        else if (action.reason == describe(Change::gone))
             --its.connections;
     }
     std::erase_if(all, [](const Coverage& each) { return each.connections == 0; });

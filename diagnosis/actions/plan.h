@@ -16,12 +16,12 @@ enum class Method : std::uint8_t {
     destroy,    // SOCK_DESTROY, by the server's kernel
     keepalive,  // SO_KEEPALIVE and its times, on the socket itself
 };
-std::string_view word(Method method);
+std::string_view to_string(Method method);
 
 enum class MethodChoice : std::uint8_t { automatic, kill, destroy };
 
 enum class Outcome : std::uint8_t { done, skipped, failed };
-std::string_view word(Outcome outcome);
+std::string_view to_string(Outcome outcome);
 
 struct Action {
     const Connection* connection = nullptr;  // of the report

@@ -62,7 +62,7 @@ Change of_peer(PeerView peer) {
 
 }  // namespace
 
-std::string_view told(Change change) {
+std::string_view describe(Change change) {
     switch (change) {
         case Change::none:
             return "";
@@ -78,8 +78,8 @@ std::string_view told(Change change) {
     return "";
 }
 
-std::vector<Change> look_before_act(const Sample& sample, std::span<const Connection* const> ghosts,
-                                    Witness& witness, std::int64_t elapsed_ms) {
+std::vector<Change> recheck(const Sample& sample, std::span<const Connection* const> ghosts,
+                            Witness& witness, std::int64_t elapsed_ms) {
     PathFinder paths(sample, witness);
     std::deque<Socket> found;
     std::vector<Change> changes(ghosts.size(), Change::gone);
@@ -107,7 +107,7 @@ std::vector<Change> look_before_act(const Sample& sample, std::span<const Connec
         indices[{netns, key_of(ghost)}] = at;
         drafts.push_back(std::move(draft));
     }
-    SecondLook(sample, paths, witness, found).run(drafts);
+    Recheck(sample, paths, witness, found).run(drafts);
     for (const Draft& draft : drafts) {
         const Socket* socket = draft.connection.server_socket;
         const auto index =

@@ -20,12 +20,12 @@ enum class Change : std::uint8_t {
     unknown,    // it could not be looked at in full again
 };
 // One line for a person; "" for none.
-std::string_view told(Change change);
+std::string_view describe(Change change);
 
 // For each ghost of a report what it is by now, in the same order. `elapsed_ms`: since the report
 // was made; whoever was heard within that time is alive, whatever the tables say.
 // The witness must not answer from what it saw earlier.
-std::vector<Change> look_before_act(const Sample& sample, std::span<const Connection* const> ghosts,
-                                    Witness& witness, std::int64_t elapsed_ms);
+std::vector<Change> recheck(const Sample& sample, std::span<const Connection* const> ghosts,
+                            Witness& witness, std::int64_t elapsed_ms);
 
 }  // namespace connleak

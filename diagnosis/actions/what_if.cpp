@@ -70,7 +70,7 @@ std::vector<IdleRange> idle_ranges(const std::vector<Client>& clients) {
 
 }  // namespace
 
-std::string_view word(Exempt why) {
+std::string_view to_string(Exempt why) {
     switch (why) {
         case Exempt::replica:
             return "replica";

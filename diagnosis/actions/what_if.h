@@ -14,7 +14,7 @@
 
 namespace connleak {
 
-std::string_view word(Exempt why);
+std::string_view to_string(Exempt why);
 
 using VerdictCounts = std::array<std::uint64_t, verdict_count>;
 

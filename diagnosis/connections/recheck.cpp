@@ -27,15 +27,15 @@ PeerView view_of(const Socket& peer) {
 
 }  // namespace
 
-SecondLook::SecondLook(const Sample& sample, PathFinder& paths, Witness& witness,
-                       std::deque<Socket>& found)
+Recheck::Recheck(const Sample& sample, PathFinder& paths, Witness& witness,
+                 std::deque<Socket>& found)
     : sample_(sample),
       paths_(paths),
       witness_(witness),
       found_(found),
       snapshots_(sample, paths, witness) {}
 
-bool SecondLook::needed(const Draft& draft) const {
+bool Recheck::needed(const Draft& draft) const {
     const Connection& connection = draft.connection;
     const Server& server = sample_.servers[connection.server];
     const Socket* held = connection.server_socket;
@@ -67,7 +67,7 @@ bool SecondLook::needed(const Draft& draft) const {
            (server.asked_from && paths_.owns(*server.asked_from, connection.client_end.address));
 }
 
-SecondLook::Fate SecondLook::look_at_own(Draft& draft, const Socket*& held) {
+Recheck::Fate Recheck::look_at_own(Draft& draft, const Socket*& held) {
     const Witness::Look look = witness_.look(held->netns, held->tuple);
     if (!look.known) {
         // Whether it is still there is not known, so its peer's absence means nothing.
@@ -86,8 +86,8 @@ SecondLook::Fate SecondLook::look_at_own(Draft& draft, const Socket*& held) {
     return Fate::keep;
 }
 
-PeerView SecondLook::look_at_peer(Draft& draft, const Socket& socket, End peer,
-                                  const Socket*& peer_socket) {
+PeerView Recheck::look_at_peer(Draft& draft, const Socket& socket, End peer,
+                               const Socket*& peer_socket) {
     const Address& address = socket.tuple.remote.address;
     // An entry can be younger than the reading of the tables. Servers are few, so that asking costs
     // little; clients out of sight can be many.
@@ -133,8 +133,8 @@ PeerView SecondLook::look_at_peer(Draft& draft, const Socket& socket, End peer,
     return *held ? PeerView::maybe_translated : PeerView::absent;
 }
 
-std::optional<bool> SecondLook::may_be_translated(NetnsId netns, const Endpoint& local,
-                                                  const Tuple& server_tuple) {
+std::optional<bool> Recheck::may_be_translated(NetnsId netns, const Endpoint& local,
+                                               const Tuple& server_tuple) {
     const auto peers = witness_.peers_of_local_end(netns, local);
     if (!peers) return std::nullopt;
     // A client uses a port again for another server. Where the packets of that socket are seen to
@@ -150,13 +150,13 @@ std::optional<bool> SecondLook::may_be_translated(NetnsId netns, const Endpoint&
     });
 }
 
-void SecondLook::look_at_listing(Draft& draft) {
+void Recheck::look_at_listing(Draft& draft) {
     if (!draft.facts.listed || *draft.facts.listed) return;
     const auto again = witness_.listed(draft.connection.server, draft.connection.client_end);
     draft.facts.listed = again;
 }
 
-SecondLook::Fate SecondLook::look_at_server_side(Draft& draft) {
+Recheck::Fate Recheck::look_at_server_side(Draft& draft) {
     Connection& connection = draft.connection;
     if (waits_to_close(connection.client_socket) &&
         look_at_own(draft, connection.client_socket) == Fate::drop)
@@ -179,7 +179,7 @@ SecondLook::Fate SecondLook::look_at_server_side(Draft& draft) {
     return Fate::keep;
 }
 
-void SecondLook::take(Draft& draft, const Snapshots::Answer& answer) {
+void Recheck::take(Draft& draft, const Snapshots::Answer& answer) {
     draft.facts.peer = answer.view;
     draft.connection.client_socket = answer.socket;
     if (!answer.client_tuple) return;
@@ -187,7 +187,7 @@ void SecondLook::take(Draft& draft, const Snapshots::Answer& answer) {
     draft.connection.client_tuple = answer.client_tuple;
 }
 
-void SecondLook::look_at_snapshots(Draft& draft) {
+void Recheck::look_at_snapshots(Draft& draft) {
     Connection& connection = draft.connection;
     if (draft.facts.peer != PeerView::out_of_sight || draft.facts.accept_queue) return;
     if (established(connection.server_socket) && connection.client_socket == nullptr) {
@@ -201,7 +201,7 @@ void SecondLook::look_at_snapshots(Draft& draft) {
 
 // The list speaks for those whom the server sees as it sees us: the program's own connection has
 // shown what happens to addresses beyond what is in sight.
-bool SecondLook::leaves_as_ours(const Server& server, const Draft& draft) {
+bool Recheck::leaves_as_ours(const Server& server, const Draft& draft) {
     const ServerAnswer& answer = server.answer;
     const Socket& client = *draft.connection.client_socket;
     if (!server.asked_from || !answer.own_connection || !answer.own_address_seen ||
@@ -226,13 +226,13 @@ bool SecondLook::leaves_as_ours(const Server& server, const Draft& draft) {
 // Before 6.2 a server does not tell which of its addresses it was reached by (laddr), so that one
 // of several behind that address cannot be excluded; and two servers behind one address keep two
 // lists.
-bool SecondLook::listing_proves_absence(const Draft& draft) {
+bool Recheck::listing_proves_absence(const Draft& draft) {
     const Server& server = sample_.servers[draft.connection.server];
     return server.listening.empty() && leaves_as_ours(server, draft) &&
            witness_.same_server_again(draft.connection.server);
 }
 
-SecondLook::Fate SecondLook::look_at_client_side(Draft& draft) {
+Recheck::Fate Recheck::look_at_client_side(Draft& draft) {
     Connection& connection = draft.connection;
     const Socket first = *connection.client_socket;
     if (!established(&first)) return look_at_own(draft, connection.client_socket);
@@ -265,7 +265,7 @@ SecondLook::Fate SecondLook::look_at_client_side(Draft& draft) {
     return Fate::keep;
 }
 
-SecondLook::Fate SecondLook::look_at_row(Draft& draft) {
+Recheck::Fate Recheck::look_at_row(Draft& draft) {
     Connection& connection = draft.connection;
     const Server& server = sample_.servers[connection.server];
     if (connection.client_end.address.family() == Family::none) return Fate::keep;  // a Unix socket
@@ -336,7 +336,7 @@ SecondLook::Fate SecondLook::look_at_row(Draft& draft) {
     return Fate::keep;
 }
 
-void SecondLook::run(std::vector<Draft>& drafts) {
+void Recheck::run(std::vector<Draft>& drafts) {
     for (Draft& draft : drafts) {
         const Connection& connection = draft.connection;
         if (connection.server_socket != nullptr && connection.client_socket != nullptr) {

@@ -12,11 +12,10 @@
 
 namespace connleak {
 
-class SecondLook {
+class Recheck {
   public:
     // Sockets that only this look finds are kept in `found`.
-    SecondLook(const Sample& sample, PathFinder& paths, Witness& witness,
-               std::deque<Socket>& found);
+    Recheck(const Sample& sample, PathFinder& paths, Witness& witness, std::deque<Socket>& found);
 
     // Settles peer, listing and accept queue of every draft; removes those that are gone by now.
     void run(std::vector<Draft>& drafts);

@@ -35,8 +35,8 @@ class UnixJoiner {
         }
         take_waiting();
         for (std::size_t index = 0; index < sample_.servers.size(); ++index) attach_rows(index);
-        UnixSecondLook second_look(sample_, witness_);
-        second_look.run(drafts_);
+        UnixRecheck recheck(sample_, witness_);
+        recheck.run(drafts_);
         std::vector<Connection> connections;
         for (const UnixDraft& draft : drafts_)
             if (!draft.gone) connections.push_back(conclude(draft));

@@ -21,7 +21,7 @@ bool doubtful(const UnixDraft& draft) {
 
 }  // namespace
 
-void UnixSecondLook::run(std::vector<UnixDraft>& drafts) {
+void UnixRecheck::run(std::vector<UnixDraft>& drafts) {
     // A row alone is looked for in the server's list, which needs no waiting.
     const bool sockets = std::ranges::any_of(drafts, [](const UnixDraft& draft) {
         return doubtful(draft) && (draft.accepted != nullptr || draft.client != nullptr);
@@ -43,14 +43,14 @@ void UnixSecondLook::run(std::vector<UnixDraft>& drafts) {
 }
 
 // nullptr when it is gone, or another socket by now.
-const UnixSocket* UnixSecondLook::now(const UnixSocket& then) const {
+const UnixSocket* UnixRecheck::now(const UnixSocket& then) const {
     const auto found = by_inode_.find(then.socket.inode);
     if (found == by_inode_.end() || found->second->socket.cookie != then.socket.cookie)
         return nullptr;
     return found->second;
 }
 
-void UnixSecondLook::look_at_accepted(UnixDraft& draft) {
+void UnixRecheck::look_at_accepted(UnixDraft& draft) {
     if (!again_) {
         draft.unconfirmed = draft.ends != Ends::both;
         return;
@@ -65,7 +65,7 @@ void UnixSecondLook::look_at_accepted(UnixDraft& draft) {
     draft.looked_at = true;
 }
 
-void UnixSecondLook::look_at_client(UnixDraft& draft) {
+void UnixRecheck::look_at_client(UnixDraft& draft) {
     if (!again_) {
         draft.unconfirmed = true;
         return;
@@ -88,7 +88,7 @@ void UnixSecondLook::look_at_client(UnixDraft& draft) {
     if (draft.ends == Ends::unclear) draft.ends = Ends::both;
 }
 
-void UnixSecondLook::look_at_row(UnixDraft& draft) {
+void UnixRecheck::look_at_row(UnixDraft& draft) {
     const auto* rows = rows_again(draft.server);
     // An id is never used again, so that a client that has it still has kept its descriptor.
     const bool still =
@@ -104,7 +104,7 @@ void UnixSecondLook::look_at_row(UnixDraft& draft) {
     }
 }
 
-void UnixSecondLook::look_at_listing(UnixDraft& draft) {
+void UnixRecheck::look_at_listing(UnixDraft& draft) {
     const auto* rows = rows_again(draft.server);
     if (rows == nullptr) {
         draft.listed.reset();
@@ -122,7 +122,7 @@ void UnixSecondLook::look_at_listing(UnixDraft& draft) {
     });
 }
 
-const std::vector<ServerClient>* UnixSecondLook::rows_again(std::size_t server) {
+const std::vector<ServerClient>* UnixRecheck::rows_again(std::size_t server) {
     auto [entry, first] = rows_.try_emplace(server);
     if (first) entry->second = witness_.clients_again(server);
     return entry->second ? &*entry->second : nullptr;

@@ -11,9 +11,9 @@
 
 namespace connleak {
 
-class UnixSecondLook {
+class UnixRecheck {
   public:
-    UnixSecondLook(const Sample& sample, Witness& witness) : sample_(sample), witness_(witness) {}
+    UnixRecheck(const Sample& sample, Witness& witness) : sample_(sample), witness_(witness) {}
 
     // The drafts point into what this object has read from then on.
     void run(std::vector<UnixDraft>& drafts);

@@ -140,7 +140,7 @@ class Evaluator {
     FilterAnswer operator()(const Chain& chain) const {
         FilterAnswer value = evaluate(chain.operands.front(), subject_);
         for (std::size_t i = 0; i < chain.joins.size(); ++i) {
-            const bool both = chain.joins[i] == Join::both;
+            const bool both = chain.joins[i] == Join::and_;
             if (value == (both ? FilterAnswer::no : FilterAnswer::yes)) continue;
             const FilterAnswer next = evaluate(chain.operands[i + 1], subject_);
             value = both ? std::min(value, next) : std::max(value, next);
@@ -180,7 +180,7 @@ std::uint32_t states_of(const Node& node, bool negated) {
     std::uint32_t states = states_of(chain->operands.front(), negated);
     for (std::size_t i = 0; i < chain->joins.size(); ++i) {
         const std::uint32_t next = states_of(chain->operands[i + 1], negated);
-        states = (chain->joins[i] == Join::both) != negated ? states & next : states | next;
+        states = (chain->joins[i] == Join::and_) != negated ? states & next : states | next;
     }
     return states;
 }

@@ -82,7 +82,7 @@ struct OwnerPid {
 
 struct Node;
 
-enum class Join : std::uint8_t { both, either };
+enum class Join : std::uint8_t { and_, or_ };
 
 // Operands joined from left to right, as in ss, whose grammar gives `and` and `or` the same rank:
 // a or b and c is (a or b) and c. A list and no tree, so that length is not depth.

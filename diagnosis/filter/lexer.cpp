@@ -16,42 +16,42 @@ namespace {
 struct Named {
     std::string_view text;
     TokenKind kind;
-    Sign sign = Sign::equal;
+    Operator op = Operator::equal;
 };
 
 // The longer of two that begin alike first.
-constexpr std::array signs{
-    Named{"!=", TokenKind::sign, Sign::not_equal},
-    Named{"!~", TokenKind::sign, Sign::contains_not},
+constexpr std::array operators{
+    Named{"!=", TokenKind::operator_, Operator::not_equal},
+    Named{"!~", TokenKind::operator_, Operator::contains_not},
     Named{"!", TokenKind::negation},
-    Named{"==", TokenKind::sign, Sign::equal},
-    Named{"=", TokenKind::sign, Sign::equal},
-    Named{"<=", TokenKind::sign, Sign::at_most},
-    Named{"<", TokenKind::sign, Sign::less},
-    Named{">=", TokenKind::sign, Sign::at_least},
-    Named{">", TokenKind::sign, Sign::greater},
-    Named{"~", TokenKind::sign, Sign::contains},
+    Named{"==", TokenKind::operator_, Operator::equal},
+    Named{"=", TokenKind::operator_, Operator::equal},
+    Named{"<=", TokenKind::operator_, Operator::at_most},
+    Named{"<", TokenKind::operator_, Operator::less},
+    Named{">=", TokenKind::operator_, Operator::at_least},
+    Named{">", TokenKind::operator_, Operator::greater},
+    Named{"~", TokenKind::operator_, Operator::contains},
     Named{"(", TokenKind::open},
     Named{")", TokenKind::close},
-    Named{"&&", TokenKind::both},
-    Named{"&", TokenKind::both},
-    Named{"||", TokenKind::either},
-    Named{"|", TokenKind::either},
+    Named{"&&", TokenKind::and_},
+    Named{"&", TokenKind::and_},
+    Named{"||", TokenKind::or_},
+    Named{"|", TokenKind::or_},
 };
 
 constexpr std::array spellings{
     Named{"not", TokenKind::negation},
-    Named{"and", TokenKind::both},
-    Named{"or", TokenKind::either},
-    Named{"eq", TokenKind::sign, Sign::equal},
-    Named{"ne", TokenKind::sign, Sign::not_equal},
-    Named{"neq", TokenKind::sign, Sign::not_equal},
-    Named{"lt", TokenKind::sign, Sign::less},
-    Named{"gt", TokenKind::sign, Sign::greater},
-    Named{"le", TokenKind::sign, Sign::at_most},
-    Named{"leq", TokenKind::sign, Sign::at_most},
-    Named{"ge", TokenKind::sign, Sign::at_least},
-    Named{"geq", TokenKind::sign, Sign::at_least},
+    Named{"and", TokenKind::and_},
+    Named{"or", TokenKind::or_},
+    Named{"eq", TokenKind::operator_, Operator::equal},
+    Named{"ne", TokenKind::operator_, Operator::not_equal},
+    Named{"neq", TokenKind::operator_, Operator::not_equal},
+    Named{"lt", TokenKind::operator_, Operator::less},
+    Named{"gt", TokenKind::operator_, Operator::greater},
+    Named{"le", TokenKind::operator_, Operator::at_most},
+    Named{"leq", TokenKind::operator_, Operator::at_most},
+    Named{"ge", TokenKind::operator_, Operator::at_least},
+    Named{"geq", TokenKind::operator_, Operator::at_least},
 };
 
 constexpr std::string_view blanks = " \t\n";
@@ -63,7 +63,7 @@ bool is_blank(char letter) {
 
 }  // namespace
 
-WordReader::WordReader(std::span<const std::string> words) : text_(filter_text(words)) {
+Lexer::Lexer(std::span<const std::string> words) : text_(filter_text(words)) {
     words_.reserve(words.size());
     std::size_t begin = 0;
     for (const std::string& word : words) {
@@ -72,30 +72,30 @@ WordReader::WordReader(std::span<const std::string> words) : text_(filter_text(w
     }
 }
 
-Token WordReader::peek() const {
+Token Lexer::peek() const {
     const std::string_view text = text_;
     const std::size_t begin = text.find_first_not_of(blanks, cursor_);
     if (begin == std::string_view::npos) return {TokenKind::end, text.size(), text.size()};
     std::string_view rest = text.substr(begin);
     // ss takes a backslash before anything, and the shell may have left it there.
     const std::size_t escape = rest.starts_with('\\') ? 1 : 0;
-    for (const Named& sign : signs)
-        if (rest.substr(escape).starts_with(sign.text))
-            return {sign.kind, begin, begin + escape + sign.text.size(), sign.sign};
+    for (const Named& op : operators)
+        if (rest.substr(escape).starts_with(op.text))
+            return {op.kind, begin, begin + escape + op.text.size(), op.op};
     rest = rest.substr(0, rest.find_first_of(signs_and_blanks));
     if (rest.size() > 1 && rest.ends_with('\\')) rest.remove_suffix(1);
     for (const Named& name : spellings)
-        if (rest == name.text) return {name.kind, begin, begin + rest.size(), name.sign};
+        if (rest == name.text) return {name.kind, begin, begin + rest.size(), name.op};
     return {TokenKind::word, begin, begin + rest.size()};
 }
 
-Token WordReader::next() {
+Token Lexer::next() {
     const Token token = peek();
     cursor_ = token.end;
     return token;
 }
 
-std::expected<std::string, WordReader::Failure> WordReader::free_text() {
+std::expected<std::string, Lexer::Failure> Lexer::free_text() {
     const std::size_t begin = std::min(text_.find_first_not_of(blanks, cursor_), text_.size());
     // A word of the shell's that begins behind the cursor and not behind `begin` is empty, or it
     // is the value, or begins with it.
@@ -115,7 +115,7 @@ std::expected<std::string, WordReader::Failure> WordReader::free_text() {
     return unquoted(begin);
 }
 
-std::expected<std::string, WordReader::Failure> WordReader::quoted(std::size_t begin) {
+std::expected<std::string, Lexer::Failure> Lexer::quoted(std::size_t begin) {
     std::string value;
     for (std::size_t at = begin + 1; at < text_.size(); ++at) {
         if (text_[at] == text_[begin]) {
@@ -129,7 +129,7 @@ std::expected<std::string, WordReader::Failure> WordReader::quoted(std::size_t b
         Failure{"this quote is not closed", {TokenKind::word, begin, begin + 1}});
 }
 
-std::expected<std::string, WordReader::Failure> WordReader::unquoted(std::size_t begin) {
+std::expected<std::string, Lexer::Failure> Lexer::unquoted(std::size_t begin) {
     std::string value;
     std::size_t opened = 0;
     std::size_t at = begin;
@@ -142,7 +142,7 @@ std::expected<std::string, WordReader::Failure> WordReader::unquoted(std::size_t
         value += text_[at];
     }
     const bool keyword = std::any_of(spellings.begin(), spellings.end(), [&](const Named& name) {
-        return name.kind != TokenKind::sign && name.text == value;
+        return name.kind != TokenKind::operator_ && name.text == value;
     });
     if (value.empty() || keyword)
         return std::unexpected(Failure{keyword

@@ -1,4 +1,4 @@
-// A filter expression cut into signs and words. ss wants blanks around everything; here
+// A filter expression cut into operators and words. ss wants blanks around everything; here
 // `(sport=:22)` reads as `( sport = :22 )`.
 #pragma once
 
@@ -12,9 +12,9 @@
 
 namespace connleak::filter {
 
-enum class TokenKind : std::uint8_t { end, word, sign, open, close, negation, both, either };
+enum class TokenKind : std::uint8_t { end, word, operator_, open, close, negation, and_, or_ };
 
-enum class Sign : std::uint8_t {
+enum class Operator : std::uint8_t {
     equal,
     not_equal,
     less,
@@ -29,12 +29,12 @@ struct Token {
     TokenKind kind = TokenKind::end;
     std::size_t begin = 0;  // in text()
     std::size_t end = 0;
-    Sign sign = Sign::equal;
+    Operator op = Operator::equal;
 };
 
-class WordReader {
+class Lexer {
   public:
-    explicit WordReader(std::span<const std::string> words);
+    explicit Lexer(std::span<const std::string> words);
 
     [[nodiscard]] std::string_view text() const { return text_; }
     [[nodiscard]] Token peek() const;

@@ -19,7 +19,7 @@ constexpr std::size_t deepest = 100;
 Node join(std::vector<Node> operands) {
     if (operands.empty()) return {.test = Everything{}};
     if (operands.size() == 1) return std::move(operands.front());
-    std::vector<Join> joins(operands.size() - 1, Join::both);
+    std::vector<Join> joins(operands.size() - 1, Join::and_);
     return {.test = Chain{std::move(operands), std::move(joins)}};
 }
 
@@ -33,17 +33,17 @@ struct Comparison {
     bool negated = false;
 };
 
-Comparison comparison(Sign sign) {
-    switch (sign) {
-        case Sign::not_equal:
+Comparison comparison(Operator op) {
+    switch (op) {
+        case Operator::not_equal:
             return {Compare::equal, true};
-        case Sign::less:
+        case Operator::less:
             return {Compare::at_least, true};
-        case Sign::greater:
+        case Operator::greater:
             return {Compare::at_most, true};
-        case Sign::at_most:
+        case Operator::at_most:
             return {Compare::at_most, false};
-        case Sign::at_least:
+        case Operator::at_least:
             return {Compare::at_least, false};
         default:
             return {};
@@ -77,15 +77,15 @@ class Parser {
     template <typename Value, typename Wrap>
     Parsed choice(const Value& parse, const Wrap& wrap, const char* choices);
 
-    // The sign of a comparison, if there is one (else `=` is meant) and it is one of `allowed`.
-    std::optional<Sign> sign(std::initializer_list<Sign> allowed, const char* message);
-    std::optional<Sign> equality();
+    // The op of a comparison, if there is one (else `=` is meant) and it is one of `allowed`.
+    std::optional<Operator> op(std::initializer_list<Operator> allowed, const char* message);
+    std::optional<Operator> equality();
     std::optional<Token> value();
     [[nodiscard]] std::string_view text(const Token& token) const {
         return words_.text().substr(token.begin, token.end - token.begin);
     }
 
-    WordReader words_;
+    Lexer words_;
     const FilterNames& names_;
     std::optional<FilterError> error_;
 };
@@ -95,17 +95,17 @@ std::nullopt_t Parser::fail(std::string message, const Token& at) {
     return std::nullopt;
 }
 
-std::optional<Sign> Parser::sign(std::initializer_list<Sign> allowed, const char* message) {
+std::optional<Operator> Parser::op(std::initializer_list<Operator> allowed, const char* message) {
     const Token token = words_.peek();
-    if (token.kind != TokenKind::sign) return Sign::equal;
-    if (std::find(allowed.begin(), allowed.end(), token.sign) == allowed.end())
+    if (token.kind != TokenKind::operator_) return Operator::equal;
+    if (std::find(allowed.begin(), allowed.end(), token.op) == allowed.end())
         return fail(message, token);
     words_.next();
-    return token.sign;
+    return token.op;
 }
 
-std::optional<Sign> Parser::equality() {
-    return sign({Sign::equal, Sign::not_equal}, "only = and != can stand here");
+std::optional<Operator> Parser::equality() {
+    return op({Operator::equal, Operator::not_equal}, "only = and != can stand here");
 }
 
 std::optional<Token> Parser::value() {
@@ -115,8 +115,8 @@ std::optional<Token> Parser::value() {
 }
 
 Parser::Parsed Parser::host(Side side) {
-    const auto sign = equality();
-    if (!sign) return std::nullopt;
+    const auto op = equality();
+    if (!op) return std::nullopt;
     const auto token = value();
     if (!token) return std::nullopt;
     auto parsed = parse_host(text(*token), names_);
@@ -126,7 +126,7 @@ Parser::Parsed Parser::host(Side side) {
         tests.push_back({.test = HasHost{side, std::move(parsed->any_of)}});
     if (parsed->port) tests.push_back({.test = HasPort{side, Compare::equal, *parsed->port}});
     Node place = join(std::move(tests));
-    place.negated ^= *sign == Sign::not_equal;
+    place.negated ^= *op == Operator::not_equal;
     if (!parsed->ipv6_socket) return place;
     std::vector<Node> both;
     both.push_back({.test = OfFamily{*parsed->ipv6_socket}});
@@ -135,15 +135,15 @@ Parser::Parsed Parser::host(Side side) {
 }
 
 Parser::Parsed Parser::port(Side side) {
-    const auto sign = this->sign(
-        {Sign::equal, Sign::not_equal, Sign::less, Sign::greater, Sign::at_most, Sign::at_least},
-        "ports are compared with = != < > <= or >=");
-    if (!sign) return std::nullopt;
+    const auto op = this->op({Operator::equal, Operator::not_equal, Operator::less,
+                              Operator::greater, Operator::at_most, Operator::at_least},
+                             "ports are compared with = != < > <= or >=");
+    if (!op) return std::nullopt;
     const auto token = value();
     if (!token) return std::nullopt;
     auto parsed = parse_port(text(*token), names_);
     if (!parsed) return fail(std::move(parsed.error()), *token);
-    const auto [compare, negated] = comparison(*sign);
+    const auto [compare, negated] = comparison(*op);
     if (!parsed->port && compare != Compare::equal)
         return fail("a port is needed to compare with", *token);
     std::vector<Node> tests;
@@ -156,29 +156,29 @@ Parser::Parsed Parser::port(Side side) {
 }
 
 Parser::Parsed Parser::device() {
-    const auto sign = equality();
-    if (!sign) return std::nullopt;
+    const auto op = equality();
+    if (!op) return std::nullopt;
     const auto token = value();
     if (!token) return std::nullopt;
     const std::string_view name = text(*token);
-    return node(OnDevice{std::string(name), parse_number(name)}, *sign == Sign::not_equal);
+    return node(OnDevice{std::string(name), parse_number(name)}, *op == Operator::not_equal);
 }
 
 Parser::Parsed Parser::pid() {
-    const auto sign = equality();
-    if (!sign) return std::nullopt;
+    const auto op = equality();
+    if (!op) return std::nullopt;
     const auto token = value();
     if (!token) return std::nullopt;
     const auto number = parse_number(text(*token));
     if (!number || *number > 0x7fffffff) return fail("no process number", *token);
-    return node(OwnerPid{static_cast<std::int32_t>(*number)}, *sign == Sign::not_equal);
+    return node(OwnerPid{static_cast<std::int32_t>(*number)}, *op == Operator::not_equal);
 }
 
 Parser::Parsed Parser::idle() {
-    const auto sign = this->sign(
-        {Sign::equal, Sign::not_equal, Sign::less, Sign::greater, Sign::at_most, Sign::at_least},
-        "durations are compared with = != < > <= or >=");
-    if (!sign) return std::nullopt;
+    const auto op = this->op({Operator::equal, Operator::not_equal, Operator::less,
+                              Operator::greater, Operator::at_most, Operator::at_least},
+                             "durations are compared with = != < > <= or >=");
+    if (!op) return std::nullopt;
     const auto token = value();
     if (!token) return std::nullopt;
     const auto seconds = parse_duration(text(*token));
@@ -186,38 +186,39 @@ Parser::Parsed Parser::idle() {
     // No comparison holds where the idle time is not known, so none is the negation of another.
     Node before = node(Idle{Compare::at_most, *seconds - 1}, false);
     Node after = node(Idle{Compare::at_least, *seconds + 1}, false);
-    switch (*sign) {
-        case Sign::less:
+    switch (*op) {
+        case Operator::less:
             return before;
-        case Sign::greater:
+        case Operator::greater:
             return after;
-        case Sign::not_equal:
-            return Node{.test = Chain{{before, after}, {Join::either}}};
+        case Operator::not_equal:
+            return Node{.test = Chain{{before, after}, {Join::or_}}};
         default:
-            return node(Idle{comparison(*sign).compare, *seconds}, false);
+            return node(Idle{comparison(*op).compare, *seconds}, false);
     }
 }
 
 Parser::Parsed Parser::owner(OwnerField field) {
-    const auto sign = this->sign({Sign::equal, Sign::not_equal, Sign::contains, Sign::contains_not},
-                                 "names are compared with = != ~ (contains) or !~");
-    if (!sign) return std::nullopt;
+    const auto op =
+        this->op({Operator::equal, Operator::not_equal, Operator::contains, Operator::contains_not},
+                 "names are compared with = != ~ (contains) or !~");
+    if (!op) return std::nullopt;
     auto value = words_.free_text();
     if (!value) return fail(std::move(value.error().message), value.error().at);
-    return node(
-        OwnerText{field, *sign == Sign::contains || *sign == Sign::contains_not, std::move(*value)},
-        *sign == Sign::not_equal || *sign == Sign::contains_not);
+    return node(OwnerText{field, *op == Operator::contains || *op == Operator::contains_not,
+                          std::move(*value)},
+                *op == Operator::not_equal || *op == Operator::contains_not);
 }
 
 template <typename Value, typename Wrap>
 Parser::Parsed Parser::choice(const Value& parse, const Wrap& wrap, const char* choices) {
-    const auto sign = equality();
-    if (!sign) return std::nullopt;
+    const auto op = equality();
+    if (!op) return std::nullopt;
     const auto token = value();
     if (!token) return std::nullopt;
     const auto parsed = parse(text(*token));
     if (!parsed) return fail(choices, *token);
-    return node(wrap(*parsed), *sign == Sign::not_equal);
+    return node(wrap(*parsed), *op == Operator::not_equal);
 }
 
 constexpr const char* state_choices =
@@ -304,11 +305,11 @@ Parser::Parsed Parser::rest_of_expression(Node first, std::size_t depth) {
     for (;;) {
         const TokenKind kind = words_.peek().kind;
         if (kind == TokenKind::end || kind == TokenKind::close) break;
-        if (kind == TokenKind::both || kind == TokenKind::either) words_.next();
+        if (kind == TokenKind::and_ || kind == TokenKind::or_) words_.next();
         auto next = operand(depth);
         if (!next) return std::nullopt;
         chain.operands.push_back(std::move(*next));
-        chain.joins.push_back(kind == TokenKind::either ? Join::either : Join::both);
+        chain.joins.push_back(kind == TokenKind::or_ ? Join::or_ : Join::and_);
     }
     if (chain.joins.empty()) return std::move(chain.operands.front());
     return Node{.test = std::move(chain)};
@@ -344,7 +345,7 @@ std::expected<Filter, FilterError> Parser::parse() {
         return std::unexpected(FilterError{"the expression is longer than 64 KiB", 0, 0});
     if (!leading_states(filter.states)) return std::unexpected(*error_);
     const TokenKind kind = words_.peek().kind;
-    if (filter.states && (kind == TokenKind::both || kind == TokenKind::either)) {
+    if (filter.states && (kind == TokenKind::and_ || kind == TokenKind::or_)) {
         // Joined by a word, which ss does not know, they are a predicate like any other.
         filter.expression =
             rest_of_expression({.test = InState{*std::exchange(filter.states, {})}}, 0);

@@ -235,14 +235,14 @@ std::optional<TimerKind> parse_timer(std::string_view text) {
     if (text == "probe") return TimerKind::persist;  // netstat's
     for (const TimerKind kind : {TimerKind::off, TimerKind::retransmit, TimerKind::keepalive,
                                  TimerKind::timewait, TimerKind::persist, TimerKind::delack})
-        if (text == word(kind)) return kind;
+        if (text == to_string(kind)) return kind;
     return std::nullopt;
 }
 
 std::optional<Keepalive> parse_keepalive(std::string_view text) {
     for (const Keepalive keepalive :
          {Keepalive::on, Keepalive::off, Keepalive::masked, Keepalive::unknown})
-        if (text == word(keepalive)) return keepalive;
+        if (text == to_string(keepalive)) return keepalive;
     return std::nullopt;
 }
 

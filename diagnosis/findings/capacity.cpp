@@ -184,14 +184,14 @@ std::optional<std::uint64_t> client_slots(const Server& server) {
     auto clients = answer.connected_clients;
     if (answer.counts_disagree) clients = answer.listed_clients;
     if (!clients || !kind_row(server.kind).links_counted_apart) return clients;
-    return *clients + answer.place.connected_replicas.value_or(0) +
-           answer.place.cluster_connections.value_or(0);
+    return *clients + answer.topology.connected_replicas.value_or(0) +
+           answer.topology.cluster_connections.value_or(0);
 }
 
 std::string others_in_slots(const Server& server) {
     if (!kind_row(server.kind).links_counted_apart) return "";
-    const std::uint64_t replicas = server.answer.place.connected_replicas.value_or(0);
-    const std::uint64_t links = server.answer.place.cluster_connections.value_or(0);
+    const std::uint64_t replicas = server.answer.topology.connected_replicas.value_or(0);
+    const std::uint64_t links = server.answer.topology.cluster_connections.value_or(0);
     std::string text;
     if (replicas > 0) text += ", with " + count(replicas, "replica");
     if (links > 0)

@@ -154,7 +154,7 @@ std::string Commands::connleak(const std::string& verb, const std::string& words
 }
 
 std::string Commands::chosen(Verdict verdict) const {
-    std::string condition = ".verdict == \"" + std::string(word(verdict)) + '"';
+    std::string condition = ".verdict == \"" + std::string(to_string(verdict)) + '"';
     // Two servers count their clients' ids from 1 each, and the same addresses can exist twice:
     // what is closed at this server must be this server's.
     if (!server_.netns) return condition;

@@ -82,7 +82,7 @@ std::string listed(const std::vector<Metric>& metrics) {
     std::string text;
     for (const Metric metric : metrics) {
         text += text.empty() ? "" : ", ";
-        text += word(metric);
+        text += to_string(metric);
     }
     return text;
 }
@@ -157,7 +157,7 @@ void add(Health& health, Problem problem) {
     health.problems.insert(place, std::move(problem));
 }
 
-std::string_view word(Level level) {
+std::string_view to_string(Level level) {
     switch (level) {
         case Level::ok:
             return "OK";

@@ -62,6 +62,6 @@ Health judge_health(const Sample& sample, const Measures& measures, const Rules&
 // Adds a problem in its place.
 void add(Health& health, Problem problem);
 
-std::string_view word(Level level);  // "CRITICAL"
+std::string_view to_string(Level level);  // "CRITICAL"
 
 }  // namespace connleak

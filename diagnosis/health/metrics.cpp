@@ -172,7 +172,7 @@ void measure_holders(const Sample& sample, const Report& report, Measures& measu
 
 }  // namespace
 
-std::string_view word(Metric metric) {
+std::string_view to_string(Metric metric) {
     return names[static_cast<std::size_t>(metric)];
 }
 

@@ -28,7 +28,7 @@ enum class Metric : std::uint8_t {
 inline constexpr std::size_t metric_count = 10;
 
 // The contract's words.
-std::string_view word(Metric metric);
+std::string_view to_string(Metric metric);
 std::optional<Metric> parse_metric(std::string_view text);
 // "%" or "".
 std::string_view unit(Metric metric);

@@ -34,7 +34,7 @@ bool is_server(const Process& process) {
 
 }  // namespace
 
-std::string_view word(Purpose purpose) {
+std::string_view to_string(Purpose purpose) {
     switch (purpose) {
         case Purpose::client:
             return "client";
@@ -48,7 +48,7 @@ std::string_view word(Purpose purpose) {
     return "client";
 }
 
-std::string_view word(ServerMode mode) {
+std::string_view to_string(ServerMode mode) {
     switch (mode) {
         case ServerMode::standalone:
             return "standalone";
@@ -62,7 +62,7 @@ std::string_view word(ServerMode mode) {
     return "";
 }
 
-std::string_view word(ServerRole role) {
+std::string_view to_string(ServerRole role) {
     switch (role) {
         case ServerRole::master:
             return "master";
@@ -95,11 +95,12 @@ std::string link_name(const Sample& sample, const Connection& connection) {
     if (connection.purpose != Purpose::replication) return "";
     // The link comes from any port; where the replica listens, it has told the master.
     const auto same = [&](const Endpoint& each) { return each.address == address; };
-    const std::vector<Endpoint>& replicas = server.answer.place.replicas;
+    const std::vector<Endpoint>& replicas = server.answer.topology.replicas;
     const auto told = std::ranges::find_if(replicas, same);
     const bool alone =
         told != replicas.end() && std::find_if(told + 1, replicas.end(), same) == replicas.end();
-    return std::string(word(server.kind)) + " replica " + (alone ? told->text() : address.text());
+    return std::string(to_string(server.kind)) + " replica " +
+           (alone ? told->text() : address.text());
 }
 
 }  // namespace connleak

@@ -2,7 +2,7 @@
 
 namespace connleak {
 
-std::string_view word(Verdict verdict) {
+std::string_view to_string(Verdict verdict) {
     switch (verdict) {
         case Verdict::healthy:
             return "healthy";
@@ -24,7 +24,7 @@ std::string_view word(Verdict verdict) {
     return "unverified";
 }
 
-std::string_view word(Evidence evidence) {
+std::string_view to_string(Evidence evidence) {
     switch (evidence) {
         case Evidence::peer_socket_present:
             return "peer-socket-present";
@@ -66,7 +66,7 @@ std::string_view word(Evidence evidence) {
     return "";
 }
 
-std::string_view word(Keepalive keepalive) {
+std::string_view to_string(Keepalive keepalive) {
     switch (keepalive) {
         case Keepalive::on:
             return "on";
@@ -80,7 +80,7 @@ std::string_view word(Keepalive keepalive) {
     return "unknown";
 }
 
-std::string_view word(Severity severity) {
+std::string_view to_string(Severity severity) {
     switch (severity) {
         case Severity::ok:
             return "ok";
@@ -92,7 +92,7 @@ std::string_view word(Severity severity) {
     return "ok";
 }
 
-std::string_view word(State state) {
+std::string_view to_string(State state) {
     switch (state) {
         case State::established:
             return "established";
@@ -120,7 +120,7 @@ std::string_view word(State state) {
     return "closed";
 }
 
-std::string_view ss_word(State state) {
+std::string_view ss_name(State state) {
     switch (state) {
         case State::established:
             return "ESTAB";
@@ -148,7 +148,7 @@ std::string_view ss_word(State state) {
     return "UNCONN";
 }
 
-std::string_view word(TimerKind kind) {
+std::string_view to_string(TimerKind kind) {
     switch (kind) {
         case TimerKind::off:
             return "off";
@@ -166,7 +166,7 @@ std::string_view word(TimerKind kind) {
     return "off";
 }
 
-std::string_view word(Translation translation) {
+std::string_view to_string(Translation translation) {
     switch (translation) {
         case Translation::none:
             return "none";
@@ -180,7 +180,7 @@ std::string_view word(Translation translation) {
     return "unknown";
 }
 
-std::string_view word(GroupKind kind) {
+std::string_view to_string(GroupKind kind) {
     switch (kind) {
         case GroupKind::php_fpm_pool:
             return "php-fpm-pool";
@@ -194,7 +194,7 @@ std::string_view word(GroupKind kind) {
     return "executable";
 }
 
-std::string_view word(ProxySign sign) {
+std::string_view to_string(ProxySign sign) {
     return sign == ProxySign::traffic ? "traffic" : "program";
 }
 

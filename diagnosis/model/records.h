@@ -161,7 +161,7 @@ struct ServerAnswer {
     bool counts_disagree = false;   // connected_clients and listed_clients, beyond churn
     ServerKind kind = ServerKind::redis;
     std::string version;
-    ServerPlace place;
+    ServerTopology topology;
     std::string run_id;                      // differs between two servers behind one address
     std::optional<std::int32_t> process_id;  // in the server's own pid namespace
     std::optional<std::uint64_t> connected_clients;

@@ -207,16 +207,16 @@ struct Policy {
 };
 
 // The contract's words.
-std::string_view word(Verdict verdict);
-std::string_view word(Evidence evidence);
-std::string_view word(Keepalive keepalive);
-std::string_view word(Purpose purpose);
-std::string_view word(Severity severity);
-std::string_view word(State state);     // OpenTelemetry's network.connection.state
-std::string_view ss_word(State state);  // as ss prints it: ESTAB
-std::string_view word(TimerKind kind);
-std::string_view word(GroupKind kind);
-std::string_view word(ProxySign sign);
-std::string_view word(Translation translation);
+std::string_view to_string(Verdict verdict);
+std::string_view to_string(Evidence evidence);
+std::string_view to_string(Keepalive keepalive);
+std::string_view to_string(Purpose purpose);
+std::string_view to_string(Severity severity);
+std::string_view to_string(State state);  // OpenTelemetry's network.connection.state
+std::string_view ss_name(State state);    // as ss prints it: ESTAB
+std::string_view to_string(TimerKind kind);
+std::string_view to_string(GroupKind kind);
+std::string_view to_string(ProxySign sign);
+std::string_view to_string(Translation translation);
 
 }  // namespace connleak

@@ -187,7 +187,7 @@ const ServerFamily::Kind& kind_row(ServerKind kind) {
     return found != nullptr ? *found : tcp_kinds.front();
 }
 
-std::string_view word(ServerKind kind) {
+std::string_view to_string(ServerKind kind) {
     return kind_row(kind).name;
 }
 

@@ -109,7 +109,7 @@ const ServerFamily& family_of(ServerKind kind);
 const ServerFamily::Kind& kind_row(ServerKind kind);
 
 // "redis", as in reports.
-std::string_view word(ServerKind kind);
+std::string_view to_string(ServerKind kind);
 
 // Whether its protocol is spoken; nothing is said to other services (tcp).
 bool can_be_asked(ServerKind kind);

@@ -13,7 +13,7 @@ namespace connleak {
 enum class ServerMode : std::uint8_t { unknown, standalone, cluster, sentinel };
 enum class ServerRole : std::uint8_t { unknown, master, replica };  // a Sentinel has none
 
-struct ServerPlace {
+struct ServerTopology {
     ServerMode mode = ServerMode::unknown;
     ServerRole role = ServerRole::unknown;
     std::optional<Endpoint> master;      // of a replica, where INFO names it by address
@@ -25,7 +25,7 @@ struct ServerPlace {
 };
 
 // The words of INFO, "replica" for what older versions call a slave; "" for what is not known.
-std::string_view word(ServerMode mode);
-std::string_view word(ServerRole role);
+std::string_view to_string(ServerMode mode);
+std::string_view to_string(ServerRole role);
 
 }  // namespace connleak

@@ -31,7 +31,7 @@ Node in_range(Side side, Range range) {
     if (range.low == range.high) return {.test = HasPort{side, Compare::equal, range.low}};
     return {.test = Chain{{{.test = HasPort{side, Compare::at_least, range.low}},
                            {.test = HasPort{side, Compare::at_most, range.high}}},
-                          {Join::both}}};
+                          {Join::and_}}};
 }
 
 }  // namespace
@@ -42,7 +42,7 @@ std::vector<std::uint8_t> compile_port_filter(const std::vector<std::uint16_t>& 
     for (const Range range : merge_to_ranges(ports))
         for (const Side side : {Side::local, Side::remote})
             alternatives.operands.push_back(in_range(side, range));
-    alternatives.joins.assign(alternatives.operands.size() - 1, Join::either);
+    alternatives.joins.assign(alternatives.operands.size() - 1, Join::or_);
     return compile_filter({.test = std::move(alternatives)}, {});
 }
 

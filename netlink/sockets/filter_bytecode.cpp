@@ -120,7 +120,7 @@ struct OpenTest {
     // Of the chain as far as operand i + 1, when it is `open` as far as operand i.
     [[nodiscard]] bool joined(const Chain& chain, std::size_t i, bool open) const {
         const bool next = is_open(chain.operands[i + 1], wanted);
-        return (chain.joins[i] == Join::both) == wanted ? open && next : open || next;
+        return (chain.joins[i] == Join::and_) == wanted ? open && next : open || next;
     }
 };
 
@@ -207,7 +207,7 @@ void Compiler::compile(const Chain& chain, const Ways& ways, bool wanted) {
     for (std::size_t i = chain.operands.size() - 1; i > first; --i) {
         const Label next = program_.new_label();
         each[i - 1] = {each[i].yes, each[i].no, next};
-        (chain.joins[i - 1] == Join::both ? each[i - 1].yes : each[i - 1].no) = next;
+        (chain.joins[i - 1] == Join::and_ ? each[i - 1].yes : each[i - 1].no) = next;
     }
     for (std::size_t i = first; i < chain.operands.size(); ++i) {
         if (i > first) program_.put(each[i - 1].next);

@@ -179,14 +179,14 @@ std::optional<std::pair<std::uint64_t, std::uint64_t>> two_numbers(MysqlRow row)
     return std::pair(*first, *second);
 }
 
-MysqlTrouble mysql_trouble(unsigned int code) {
+MysqlErrorClass mysql_error_class(unsigned int code) {
     constexpr unsigned int first_of_client = 2000;  // CR_MIN_ERROR
     constexpr unsigned int last_of_client = 2999;
     constexpr unsigned int tls_failed = 2026;      // CR_SSL_CONNECTION_ERROR
     constexpr unsigned int unknown_plugin = 2059;  // CR_AUTH_PLUGIN_CANNOT_LOAD
     switch (code) {
         case 1040:  // ER_CON_COUNT_ERROR
-            return MysqlTrouble::at_limit;
+            return MysqlErrorClass::at_limit;
         case 1044:  // ER_DBACCESS_DENIED_ERROR
         case 1045:  // ER_ACCESS_DENIED_ERROR
         case 1129:  // ER_HOST_IS_BLOCKED
@@ -201,12 +201,12 @@ MysqlTrouble mysql_trouble(unsigned int code) {
         case 4151:  // ER_ACCOUNT_HAS_BEEN_LOCKED (MariaDB)
         case tls_failed:
         case unknown_plugin:
-            return MysqlTrouble::denied;
+            return MysqlErrorClass::denied;
         default:
             break;
     }
-    return code >= first_of_client && code <= last_of_client ? MysqlTrouble::unreachable
-                                                             : MysqlTrouble::other;
+    return code >= first_of_client && code <= last_of_client ? MysqlErrorClass::unreachable
+                                                             : MysqlErrorClass::other;
 }
 
 }  // namespace connleak::probes

@@ -57,7 +57,7 @@ void add_number(MysqlRow row, MysqlNumbers& numbers);
 std::optional<std::pair<std::uint64_t, std::uint64_t>> two_numbers(MysqlRow row);
 
 // What a refusal means (mysqld_error.h, errmsg.h).
-enum class MysqlTrouble : std::uint8_t { unreachable, at_limit, denied, other };
-MysqlTrouble mysql_trouble(unsigned int code);
+enum class MysqlErrorClass : std::uint8_t { unreachable, at_limit, denied, other };
+MysqlErrorClass mysql_error_class(unsigned int code);
 
 }  // namespace connleak::probes

@@ -60,7 +60,7 @@ struct MysqlConversation::Impl {
     std::optional<std::uint64_t> uptime_s;
 
     ServerAnswer converse();
-    void interview(ServerAnswer& answer);
+    void run_queries(ServerAnswer& answer);
     void note(ServerAnswer& answer, const MysqlFailure& failure, const std::string& lacks) const;
     std::optional<MysqlFailure> connect(ServerAnswer& answer);
     std::optional<MysqlFailure> read_list(MysqlSession& from, std::vector<ServerClient>& clients,
@@ -86,7 +86,7 @@ ServerAnswer MysqlConversation::Impl::converse() {
     session.time().refill();
     const TimeBudget::Turn turn(session.time());
     try {
-        interview(answer);
+        run_queries(answer);
     } catch (const std::exception& problem) {  // out of memory, in practice
         session.close();
         if (answer.error.empty()) answer.error = problem.what();
@@ -98,29 +98,29 @@ ServerAnswer MysqlConversation::Impl::converse() {
 
 std::optional<MysqlFailure> MysqlConversation::Impl::connect(ServerAnswer& answer) {
     auto failed = session.connect();
-    if (failed && failed->trouble == MysqlTrouble::denied && !second_password.empty()) {
+    if (failed && failed->error_class == MysqlErrorClass::denied && !second_password.empty()) {
         session.use_password(second_password);
         failed = session.connect();
     }
     peer = session.peer_pid();
     if (!failed) return std::nullopt;
-    switch (failed->trouble) {
-        case MysqlTrouble::at_limit:
+    switch (failed->error_class) {
+        case MysqlErrorClass::at_limit:
             answer.reachable = true;
             answer.refused_at_limit = true;
             break;
-        case MysqlTrouble::denied:
-        case MysqlTrouble::other:
+        case MysqlErrorClass::denied:
+        case MysqlErrorClass::other:
             answer.reachable = true;
             answer.login_denied = true;
             break;
-        case MysqlTrouble::unreachable:
+        case MysqlErrorClass::unreachable:
             break;
     }
     return failed;
 }
 
-void MysqlConversation::Impl::interview(ServerAnswer& answer) {
+void MysqlConversation::Impl::run_queries(ServerAnswer& answer) {
     if (const auto failed = connect(answer)) return note(answer, *failed, lacks_everything);
     answer.reachable = true;
     const std::string greeting = session.server_version();
@@ -170,7 +170,7 @@ std::optional<MysqlFailure> MysqlConversation::Impl::read_list(MysqlSession& fro
         [&](std::span<const std::string> columns) { list.emplace(columns); });
     if (failed) return failed;
     if (!list || !list->readable())
-        return MysqlFailure{.trouble = MysqlTrouble::other,
+        return MysqlFailure{.error_class = MysqlErrorClass::other,
                             .code = 0,
                             .text = "SHOW PROCESSLIST was answered with something else"};
     dropped = list->dropped_rows();
@@ -182,7 +182,8 @@ void MysqlConversation::Impl::ask_clients(ServerAnswer& answer) {
     if (!session.open()) return;
     const bool everybody = sees_everybody();
     if (!session.open())
-        return note(answer, {.trouble = MysqlTrouble::unreachable, .code = 0, .text = "no answer"},
+        return note(answer,
+                    {.error_class = MysqlErrorClass::unreachable, .code = 0, .text = "no answer"},
                     lacks_clients);
     const auto start = TimeBudget::Clock::now();
     std::uint64_t dropped = 0;
@@ -309,7 +310,7 @@ std::vector<KillAnswer> MysqlConversation::kill_clients(std::span<const std::uin
     const TimeBudget::Turn turn(impl_->session.time());
     for (const std::uint64_t id : ids) {
         const auto failed = impl_->session.query(fmt::format("KILL CONNECTION {}", id), {});
-        if (failed && failed->trouble == MysqlTrouble::unreachable) break;
+        if (failed && failed->error_class == MysqlErrorClass::unreachable) break;
         KillAnswer answer;
         answer.killed = !failed;
         if (failed && failed->code != no_such_thread) answer.refusal = failed->text;

@@ -165,7 +165,8 @@ std::optional<MysqlFailure> MysqlSession::connect() {
     timed_out_ = step.timed_out;
     if (kept_out != 0) {
         close();
-        return MysqlFailure{.trouble = MysqlTrouble::unreachable, .text = errno_name(kept_out)};
+        return MysqlFailure{.error_class = MysqlErrorClass::unreachable,
+                            .text = errno_name(kept_out)};
     }
     if (made == nullptr) {
         auto failed = fail("connecting");
@@ -192,12 +193,12 @@ std::optional<MysqlFailure> MysqlSession::fail(const char* doing) {
     failure.code = mysql_errno(&mysql);
     if (timed_out_) {
         failure.code = 0;
-        failure.trouble = MysqlTrouble::unreachable;
+        failure.error_class = MysqlErrorClass::unreachable;
         failure.text = fmt::format("no answer within {:g} s ({})",
-                                   static_cast<double>(time_.patience().count()) / 1000, doing);
+                                   static_cast<double>(time_.timeout().count()) / 1000, doing);
         return failure;
     }
-    failure.trouble = mysql_trouble(failure.code);
+    failure.error_class = mysql_error_class(failure.code);
     failure.text = server_line(mysql_error(&mysql), credentials_.password);
     if (failure.text.empty()) failure.text = fmt::format("error {} ({})", failure.code, doing);
     return failure;
@@ -206,7 +207,7 @@ std::optional<MysqlFailure> MysqlSession::fail(const char* doing) {
 std::optional<MysqlFailure> MysqlSession::query(const std::string& text, const TakeRow& take_row,
                                                 const TakeColumns& take_columns) {
     if (!handle_)
-        return MysqlFailure{.trouble = MysqlTrouble::unreachable, .text = "not connected"};
+        return MysqlFailure{.error_class = MysqlErrorClass::unreachable, .text = "not connected"};
     MYSQL& mysql = handle_->mysql;
     Step step{.mysql = mysql, .deadline = time_.next_deadline()};
     int failed = 0;
@@ -219,7 +220,7 @@ std::optional<MysqlFailure> MysqlSession::query(const std::string& text, const T
         failure = fail("asking");
     else if (mysql_field_count(&mysql) > 0)
         failure = read_rows(step, take_row, take_columns);
-    if (failure && failure->trouble == MysqlTrouble::unreachable) close();
+    if (failure && failure->error_class == MysqlErrorClass::unreachable) close();
     return failure;
 }
 
@@ -256,7 +257,7 @@ std::optional<MysqlFailure> MysqlSession::read_rows(Step& step, const TakeRow& t
         }
         if (take_row) take_row(values);
         if (bytes_read_ <= limits_.bytes) continue;
-        failure = MysqlFailure{.trouble = MysqlTrouble::unreachable,
+        failure = MysqlFailure{.error_class = MysqlErrorClass::unreachable,
                                .text = "the answer is longer than the limit"};
         break;
     }
@@ -264,7 +265,7 @@ std::optional<MysqlFailure> MysqlSession::read_rows(Step& step, const TakeRow& t
     if (failure) {
         const int descriptor = static_cast<int>(mysql_get_socket(&mysql));
         if (descriptor >= 0) ::shutdown(descriptor, SHUT_RDWR);
-        failure->trouble = MysqlTrouble::unreachable;
+        failure->error_class = MysqlErrorClass::unreachable;
     }
     step.drive([&] { return mysql_free_result_start(result); },
                [&](int events) { return mysql_free_result_cont(result, events); });

@@ -19,7 +19,7 @@ namespace connleak::probes {
 
 // How a step failed. `text` is one line, and never holds the password.
 struct MysqlFailure {
-    MysqlTrouble trouble = MysqlTrouble::other;
+    MysqlErrorClass error_class = MysqlErrorClass::other;
     unsigned int code = 0;  // 0 when it is none of the server's or the library's
     std::string text;
 };

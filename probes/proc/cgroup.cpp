@@ -85,11 +85,11 @@ std::string machine_of(std::string_view component, std::string_view below) {
     return "";
 }
 
-CgroupPlace place_of_path(std::string_view path) {
+CgroupPath place_of_path(std::string_view path) {
     constexpr std::string_view deleted = " (deleted)";
     if (path.ends_with(deleted)) path.remove_suffix(deleted.size());
 
-    CgroupPlace place;
+    CgroupPath place;
     std::string service;
     std::string scope;
     std::string manager;
@@ -147,8 +147,8 @@ int rank_of(std::string_view hierarchy, std::string_view controllers) {
 
 }  // namespace
 
-CgroupPlace parse_cgroup(std::string_view text) {
-    std::array<CgroupPlace, 3> by_rank;
+CgroupPath parse_cgroup(std::string_view text) {
+    std::array<CgroupPath, 3> by_rank;
     while (!text.empty()) {
         const std::size_t end = text.find('\n');
         const std::string_view line = text.substr(0, end);
@@ -159,18 +159,18 @@ CgroupPlace parse_cgroup(std::string_view text) {
         const std::size_t second = line.find(':', first + 1);
         if (second == std::string_view::npos) continue;
         const int rank = rank_of(line.substr(0, first), line.substr(first + 1, second - first - 1));
-        CgroupPlace place = place_of_path(line.substr(second + 1));
-        CgroupPlace& best = by_rank[static_cast<std::size_t>(rank)];
+        CgroupPath place = place_of_path(line.substr(second + 1));
+        CgroupPath& best = by_rank[static_cast<std::size_t>(rank)];
         if (best.unit.empty()) best.unit = std::move(place.unit);
         if (best.container.empty()) best.container = std::move(place.container);
     }
-    CgroupPlace result;
-    for (const CgroupPlace& place : by_rank) {
+    CgroupPath result;
+    for (const CgroupPath& place : by_rank) {
         if (result.container.empty()) result.container = place.container;
     }
     // Where one hierarchy knows the container and another only a unit, that unit is the engine's:
     // Docker leaves the processes of a hybrid host in containerd.service of the unified hierarchy.
-    for (const CgroupPlace& place : by_rank) {
+    for (const CgroupPath& place : by_rank) {
         if (place.container.empty() && !result.container.empty()) continue;
         if (result.unit.empty()) result.unit = place.unit;
     }

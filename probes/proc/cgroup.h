@@ -6,7 +6,7 @@
 
 namespace connleak::probes {
 
-struct CgroupPlace {
+struct CgroupPath {
     std::string unit;       // innermost systemd unit: "php8.2-fpm.service"; "" for none
     std::string container;  // container id as its engine writes it (Docker, containerd, CRI-O,
                             // Podman), or the name where the cgroup tells only that (LXC, LXD,
@@ -14,6 +14,6 @@ struct CgroupPlace {
 };
 
 // `text` is the content of /proc/PID/cgroup (cgroup v1, v2 or hybrid), see cgroups(7).
-CgroupPlace parse_cgroup(std::string_view text);
+CgroupPath parse_cgroup(std::string_view text);
 
 }  // namespace connleak::probes

@@ -177,7 +177,7 @@ std::string_view title_of(std::string_view cmdline) {
     return title.substr(0, title.find_last_not_of(' ') + 1);
 }
 
-Group group_of(std::string_view title, std::string_view comm, const CgroupPlace& place) {
+Group group_of(std::string_view title, std::string_view comm, const CgroupPath& place) {
     if (fpm_pool_of_title(title)) return {std::string(title), GroupKind::php_fpm_pool};
     const std::string_view unit = place.unit;
     if (unit.ends_with(".service") && !unit.starts_with("user@")) {

@@ -47,7 +47,7 @@ struct Group {
     friend bool operator==(const Group&, const Group&) = default;
 };
 // What a person thinks in, the most precise first: FPM pool, service, container, executable.
-Group group_of(std::string_view title, std::string_view comm, const CgroupPlace& place);
+Group group_of(std::string_view title, std::string_view comm, const CgroupPath& place);
 
 // Whether /proc at `mount_point` leaves out the processes of others for a reader with this
 // `self_status` (hidepid=invisible or ptraceable, see proc(5)); gives the option's value.

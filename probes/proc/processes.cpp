@@ -176,7 +176,7 @@ class Walker {
         process.namespace_pid = status.namespace_pid > 0 ? status.namespace_pid : pid;
         process.netns = parse_namespace_link(read_link(thread, "ns/net").value_or(""));
         process.fd_limit = parse_fd_limit(text_or_nothing(folder, "limits", large_file));
-        CgroupPlace place = parse_cgroup(text_or_nothing(folder, "cgroup", large_file));
+        CgroupPath place = parse_cgroup(text_or_nothing(folder, "cgroup", large_file));
         Group group = group_of(title_of(cmdline), process.comm, place);
         process.group = std::move(group.name);
         process.group_kind = group.kind;

@@ -328,7 +328,7 @@ void apply_info(std::string_view text, ServerAnswer& answer) {
     fill("rejected_connections", answer.rejected_connections);
     fill("total_connections_received", answer.total_connections_received);
     fill("uptime_in_seconds", answer.uptime_s);
-    answer.place = parse_place(fields);
+    answer.topology = parse_topology(fields);
 }
 
 ClientList parse_client_list(std::string_view text) {

@@ -48,7 +48,7 @@ std::string duration_text(std::chrono::milliseconds duration) {
     return fmt::format("{} ms", duration.count());
 }
 
-Trouble system_trouble(int number) {
+RedisError system_error(int number) {
     const char* const text = strerrordesc_np(number);
     return {errno_name(number), text == nullptr ? fmt::format("error {}", number) : text};
 }
@@ -67,14 +67,13 @@ Refusal classify(std::string_view error_reply) {
     return Refusal::other;
 }
 
-Trouble trouble_of_reply(std::string_view error_reply, std::string_view password) {
+RedisError error_of_reply(std::string_view error_reply, std::string_view password) {
     std::string line = server_line(error_reply, password);
     const std::string_view code = code_of(line);
-    std::string word(code.empty() ? std::string_view(line) : code);
-    return {std::move(word), std::move(line)};
+    return {std::string(code.empty() ? std::string_view(line) : code), line};
 }
 
-Trouble speaks_tls() {
+RedisError speaks_tls() {
     const std::string_view missing = why_no_tls();
     return {"TLS", missing.empty()
                        ? "the server speaks TLS on this port: use --tls or rediss://"
@@ -83,25 +82,25 @@ Trouble speaks_tls() {
                                      missing)};
 }
 
-Trouble speaks_no_tls() {
+RedisError speaks_no_tls() {
     return {"TLS", "the server does not speak TLS on this port"};
 }
 
-Trouble not_redis(std::string_view head, std::string_view password) {
+RedisError not_redis(std::string_view head, std::string_view password) {
     if (is_tls_record(head)) return speaks_tls();
     const std::string quoted = excerpt(head, password);
     return {"protocol error", quoted.empty() ? "this is not a Redis server"
                                              : "this is not a Redis server: " + quoted};
 }
 
-Trouble trouble_of_failure(const RespFailure& failure, const FailureContext& context) {
-    const std::string waited = duration_text(context.patience);
+RedisError error_of_failure(const RespFailure& failure, const FailureContext& context) {
+    const std::string waited = duration_text(context.timeout);
     const std::string by_tls = context.first && context.by_tls ? "TLS: " : "";
     const char* const closing = failure.number == 0 ? "connection closed" : "ECONNRESET";
     switch (failure.kind) {
         case FailureKind::system:
             if (failure.number == ETIMEDOUT) return {"ETIMEDOUT", "no connection within " + waited};
-            return system_trouble(failure.number);
+            return system_error(failure.number);
         case FailureKind::silent:
             return {"ETIMEDOUT", by_tls + "no answer within " + waited};
         case FailureKind::unended:

@@ -20,29 +20,29 @@ enum class Refusal : std::uint8_t {
 
 Refusal classify(std::string_view error_reply);
 
-// What went wrong, twice.
-struct Trouble {
-    std::string word;  // for Gap::error: "NOPERM", "ETIMEDOUT"
-    std::string line;  // for ServerAnswer::error
+// What went wrong, for the gap and for the answer.
+struct RedisError {
+    std::string code;     // for Gap::error: "NOPERM", "ETIMEDOUT"
+    std::string message;  // for ServerAnswer::error
 };
 
-Trouble trouble_of_reply(std::string_view error_reply, std::string_view password);
+RedisError error_of_reply(std::string_view error_reply, std::string_view password);
 
 struct FailureContext {
-    bool first = true;                     // nothing was answered on this connection before
-    std::chrono::milliseconds patience{};  // how long was waited
+    bool first = true;                    // nothing was answered on this connection before
+    std::chrono::milliseconds timeout{};  // how long was waited
     std::uint64_t most_bytes = 0;
     std::string_view password;
     bool by_tls = false;
 };
-Trouble trouble_of_failure(const RespFailure& failure, const FailureContext& context);
+RedisError error_of_failure(const RespFailure& failure, const FailureContext& context);
 
 // The server speaks TLS, and was spoken to in plain text.
-Trouble speaks_tls();
+RedisError speaks_tls();
 // The other way round.
-Trouble speaks_no_tls();
+RedisError speaks_no_tls();
 
 // "this is not a Redis server: …"
-Trouble not_redis(std::string_view head, std::string_view password);
+RedisError not_redis(std::string_view head, std::string_view password);
 
 }  // namespace connleak::probes

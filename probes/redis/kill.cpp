@@ -57,7 +57,7 @@ std::vector<KillAnswer> RedisConversation::kill_clients(std::span<const std::uin
             if (reply->kind == ReplyKind::integer)
                 answer.killed = reply->integer > 0;
             else if (reply->kind == ReplyKind::error)
-                answer.refusal = trouble_of_reply(reply->text, impl_->credentials.password).line;
+                answer.refusal = error_of_reply(reply->text, impl_->credentials.password).message;
             else
                 answer.refusal = "CLIENT KILL was answered with something else";
             answers.push_back(std::move(answer));
@@ -80,7 +80,7 @@ std::string RedisConversation::set_config(std::string_view name, std::string_vie
         return silent;
     }
     if ((*reply)->kind == ReplyKind::status) return {};
-    return trouble_of_reply((*reply)->text, impl_->credentials.password).line;
+    return error_of_reply((*reply)->text, impl_->credentials.password).message;
 }
 
 }  // namespace connleak::probes

@@ -38,9 +38,9 @@ std::optional<std::uint64_t> number_of(std::string_view text) {
 }
 
 // One conversation: puts the questions in their order and writes down what came of them.
-class Interview {
+class Queries {
   public:
-    Interview(RedisSession& session, ServerAnswer& answer) : session_(session), answer_(answer) {}
+    Queries(RedisSession& session, ServerAnswer& answer) : session_(session), answer_(answer) {}
 
     void run() {
         answer_.asked = true;
@@ -53,14 +53,13 @@ class Interview {
     }
 
   private:
-    void note(Trouble trouble, std::string effect) {
-        if (answer_.error.empty()) answer_.error = std::move(trouble.line);
-        answer_.gaps.push_back(
-            {"redis", session_.scope, std::move(trouble.word), std::move(effect)});
+    void note(RedisError error, std::string effect) {
+        if (answer_.error.empty()) answer_.error = std::move(error.message);
+        answer_.gaps.push_back({"redis", session_.scope, std::move(error.code), std::move(effect)});
     }
 
-    void end_with(Trouble trouble, std::string effect) {
-        note(std::move(trouble), std::move(effect));
+    void end_with(RedisError error, std::string effect) {
+        note(std::move(error), std::move(effect));
         over_ = true;
         session_.connection.reset();
     }
@@ -76,7 +75,7 @@ class Interview {
             return false;
         }
         if (!connection) {
-            end_with(trouble_of_failure(connection.error(), context(0)), lacks_everything);
+            end_with(error_of_failure(connection.error(), context(0)), lacks_everything);
             return false;
         }
         session_.connection = std::move(*connection);
@@ -85,7 +84,7 @@ class Interview {
     }
 
     [[nodiscard]] FailureContext context(std::uint64_t most_bytes) const {
-        return {!heard_, session_.time.patience(), std::min(most_bytes, session_.limits.bytes),
+        return {!heard_, session_.time.timeout(), std::min(most_bytes, session_.limits.bytes),
                 session_.credentials.password, session_.tls.context != nullptr};
     }
 
@@ -104,7 +103,7 @@ class Interview {
             return nullptr;
         }
         if (!result) {
-            end_with(trouble_of_failure(result.error(), context(most_bytes)),
+            end_with(error_of_failure(result.error(), context(most_bytes)),
                      std::string(heard_ ? lacks : lacks_everything));
             return nullptr;
         }
@@ -118,14 +117,14 @@ class Interview {
         switch (classify(text)) {
             case Refusal::at_limit:
                 answer_.refused_at_limit = true;
-                end_with(trouble(text), lacks_everything);
+                end_with(error_from(text), lacks_everything);
                 return nullptr;
             case Refusal::protected_mode:
-                end_with(trouble(text), lacks_everything);
+                end_with(error_from(text), lacks_everything);
                 return nullptr;
             case Refusal::needs_login:
                 answer_.reachable = true;
-                end_with(login_refusal_ ? *login_refusal_ : trouble(text), lacks_everything);
+                end_with(login_refusal_ ? *login_refusal_ : error_from(text), lacks_everything);
                 return nullptr;
             case Refusal::no_login_known:
             case Refusal::other:
@@ -141,8 +140,8 @@ class Interview {
         return hear(session_.put(*session_.connection, words, most_bytes), most_bytes, lacks);
     }
 
-    [[nodiscard]] Trouble trouble(std::string_view error_reply) const {
-        return trouble_of_reply(error_reply, session_.credentials.password);
+    [[nodiscard]] RedisError error_from(std::string_view error_reply) const {
+        return error_of_reply(error_reply, session_.credentials.password);
     }
 
     void log_in() {
@@ -153,7 +152,7 @@ class Interview {
         if (reply->kind != ReplyKind::error) return deny_redis();
         if (classify(reply->text) == Refusal::no_login_known)
             return;  // then it answers without one
-        login_refusal_ = trouble(reply->text);
+        login_refusal_ = error_from(reply->text);
     }
 
     void deny_redis() {
@@ -168,20 +167,20 @@ class Interview {
         if (!reply) return;
         if (login_refusal_)
             note(*login_refusal_, "what only this login may see: the server was asked without it");
-        if (reply->kind == ReplyKind::error) return note(trouble(reply->text), lacks_info);
+        if (reply->kind == ReplyKind::error) return note(error_from(reply->text), lacks_info);
         if (reply->kind != ReplyKind::string) return deny_redis();
         apply_info(reply->text, answer_);
     }
 
     void ask_settings() {
         // A Sentinel has no CONFIG, and none of these can be set there.
-        if (answer_.place.mode == ServerMode::sentinel) return;
+        if (answer_.topology.mode == ServerMode::sentinel) return;
         const std::string lacks = fmt::format("{}, and {}", lacks_settings, lacks_clients);
         const auto get = [&](std::string_view name, std::optional<std::uint64_t>& fact) {
             const Reply reply = ask({"CONFIG", "GET", name}, most_small_bytes, lacks);
             if (!reply) return false;
             if (reply->kind == ReplyKind::error) {
-                note(trouble(reply->text), lacks_settings);
+                note(error_from(reply->text), lacks_settings);
                 return false;
             }
             // A name that the server does not have gives an empty list.
@@ -193,10 +192,10 @@ class Interview {
         // INFO tells the limit in force since 6.2; what is configured can be more than the
         // descriptors allow.
         if (!answer_.maxclients) get("maxclients", answer_.maxclients);
-        if (answer_.place.mode != ServerMode::cluster) return;
+        if (answer_.topology.mode != ServerMode::cluster) return;
         std::optional<std::uint64_t> port;  // since 7.0; 0 is the default
         if (get("cluster-port", port) && port.value_or(0) > 0 && *port <= 65535)
-            answer_.place.cluster_port = static_cast<std::uint16_t>(*port);
+            answer_.topology.cluster_port = static_cast<std::uint16_t>(*port);
     }
 
     void ask_own_id() {
@@ -226,7 +225,7 @@ class Interview {
         const Reply reply = ask({"CLIENT", "LIST"}, most_bytes, lacks_clients);
         if (!reply) return;
         answer_.client_list_ms = milliseconds_since(start);
-        if (reply->kind == ReplyKind::error) return note(trouble(reply->text), lacks_clients);
+        if (reply->kind == ReplyKind::error) return note(error_from(reply->text), lacks_clients);
         if (reply->kind != ReplyKind::string)
             return note({"protocol error", "CLIENT LIST was answered with something else"},
                         lacks_clients);
@@ -285,13 +284,13 @@ class Interview {
     ServerAnswer& answer_;
     bool heard_ = false;  // the server has answered something
     bool over_ = false;
-    std::optional<Trouble> login_refusal_;
+    std::optional<RedisError> login_refusal_;
 };
 
 }  // namespace
 
-void interview(RedisSession& session, ServerAnswer& answer) {
-    Interview(session, answer).run();
+void run_queries(RedisSession& session, ServerAnswer& answer) {
+    Queries(session, answer).run();
 }
 
 }  // namespace connleak::probes

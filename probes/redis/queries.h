@@ -8,6 +8,6 @@
 namespace connleak::probes {
 
 // Connects, logs in and asks; fills `answer`. Within a turn of its time.
-void interview(RedisSession& session, ServerAnswer& answer);
+void run_queries(RedisSession& session, ServerAnswer& answer);
 
 }  // namespace connleak::probes

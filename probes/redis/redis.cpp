@@ -21,7 +21,7 @@ ServerAnswer RedisConversation::Impl::converse() {
     time.refill();
     const TimeBudget::Turn turn(time);
     try {
-        interview(*this, answer);
+        run_queries(*this, answer);
     } catch (const std::exception& problem) {  // out of memory, in practice
         connection.reset();
         if (answer.error.empty()) answer.error = problem.what();

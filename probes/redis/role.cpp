@@ -47,30 +47,32 @@ ServerMode mode_of(std::string_view text) {
 
 }  // namespace
 
-ServerPlace parse_place(const std::unordered_map<std::string_view, std::string_view>& info) {
+ServerTopology parse_topology(const std::unordered_map<std::string_view, std::string_view>& info) {
     const auto field = [&info](std::string_view name) {
         const auto found = info.find(name);
         return found == info.end() ? std::string_view{} : found->second;
     };
-    ServerPlace place;
+    ServerTopology topology;
     // Valkey's own name for it; with extended-redis-compatibility it has Redis's.
-    place.mode = mode_of(field("redis_mode").empty() ? field("server_mode") : field("redis_mode"));
+    topology.mode =
+        mode_of(field("redis_mode").empty() ? field("server_mode") : field("redis_mode"));
     const std::string_view role = field("role");
-    if (role == "master") place.role = ServerRole::master;
+    if (role == "master") topology.role = ServerRole::master;
     if (role == "slave" || role == "replica") {
-        place.role = ServerRole::replica;
-        place.master = endpoint(field("master_host"), field("master_port"));
+        topology.role = ServerRole::replica;
+        topology.master = endpoint(field("master_host"), field("master_port"));
         const std::string_view link = field("master_link_status");
-        if (!link.empty()) place.master_link_up = link == "up";
+        if (!link.empty()) topology.master_link_up = link == "up";
     }
-    place.connected_replicas = number<std::uint64_t>(field("connected_slaves"));
-    place.cluster_connections = number<std::uint64_t>(field("cluster_connections"));
+    topology.connected_replicas = number<std::uint64_t>(field("connected_slaves"));
+    topology.cluster_connections = number<std::uint64_t>(field("cluster_connections"));
     for (int at = 0; at < most_replicas; ++at) {
         const auto line = info.find("slave" + std::to_string(at));
         if (line == info.end()) break;
-        if (const auto replica = replica_of_line(line->second)) place.replicas.push_back(*replica);
+        if (const auto replica = replica_of_line(line->second))
+            topology.replicas.push_back(*replica);
     }
-    return place;
+    return topology;
 }
 
 }  // namespace connleak::probes

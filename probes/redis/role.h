@@ -8,6 +8,6 @@
 
 namespace connleak::probes {
 
-ServerPlace parse_place(const std::unordered_map<std::string_view, std::string_view>& info);
+ServerTopology parse_topology(const std::unordered_map<std::string_view, std::string_view>& info);
 
 }  // namespace connleak::probes

@@ -117,11 +117,11 @@ class Run:
             time.sleep(0.1)
 
     def all(self):
-        self.start(1, BESIDE)
+        self.start(1, self.asked.lane)
         while not TESTS.exists() and self.shards[0].poll():
             time.sleep(0.05)
         lists = json.loads(TESTS.read_text()) if TESTS.exists() else {}
-        if lists.get(NETWORK):
+        if lists.get(NETWORK) and not self.asked.order:
             self.start(NETWORK, NETWORK)
         for name in range(2, min(self.asked.shards, len(lists.get(BESIDE, []))) + 1):
             self.start(name, BESIDE)
@@ -156,9 +156,10 @@ def main():
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--shards", type=int, default=int(os.environ.get("CONNLEAK_SHARDS") or PER_PROCESSOR * os.cpu_count()))
     parser.add_argument("--order")
+    parser.set_defaults(lane=BESIDE)
     asked, asked.arguments = parser.parse_known_args()
     if asked.order:
-        asked.shards, asked.order = 1, str(Path(asked.order).absolute())
+        asked.shards, asked.lane = 1, NETWORK if Path(asked.order).stem == NETWORK else BESIDE
         kept = Path(asked.order).read_text()  # it may lie in the folder that is made anew
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)

@@ -63,4 +63,4 @@ class DockerProxy(Proxy):
         if not program.exists():
             program.symlink_to(PYTHON)
         target = server.rsplit(":", 1)
-        super().__init__(host, port, [program, HERE / "peer.py", "proxy", address, port, *target], address)
+        super().__init__(host, port, [program, HERE / "peers/peer.py", "proxy", address, port, *target], address)

@@ -156,7 +156,7 @@ class TcpServer(Service):
 
     def __init__(self, host, mode, port=9000, arguments=(), address="0.0.0.0", prefix=()):
         self.host, self.port = host, port
-        self.process = host.start(*prefix, PYTHON, HERE / "peer.py", mode, address, port, *arguments, stdout=subprocess.PIPE)
+        self.process = host.start(*prefix, PYTHON, HERE / "peers/peer.py", mode, address, port, *arguments, stdout=subprocess.PIPE)
         assert self.process.stdout.readline() == b"ready\n"
 
 

@@ -51,7 +51,7 @@ def in_order(items, names):
             lists[-1].append(item)
         else:
             lists.append([item])
-    return {BESIDE: lists}
+    return lists
 
 
 class Shard:
@@ -64,7 +64,8 @@ class Shard:
         return self.folder / "tests.json"
 
     def fill(self, items):
-        lists = in_order(items, Path(self.order).read_text().split("\n")[:-1]) if self.order else grouped(items)
+        lists = ({self.lane: in_order(items, Path(self.order).read_text().split("\n")[:-1])} if self.order
+                 else grouped(items))
         names = {lane: [[item.nodeid for item in each] for each in several] for lane, several in lists.items()}
         unfinished = self.tests.with_suffix(".new")
         unfinished.write_text(json.dumps(names))

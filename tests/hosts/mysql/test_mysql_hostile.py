@@ -27,7 +27,7 @@ class MySqlPeer(Service):
     def __init__(self, host, mode, text="", port=3306):
         self.host, self.port = host, port
         self.log = host.lab.directory / f"heard-{host.name}-{port}"
-        self.process = host.start(PYTHON, HERE / "mysql_peer.py", mode, "0.0.0.0", port, self.log, text,
+        self.process = host.start(PYTHON, HERE / "peers/mysql_peer.py", mode, "0.0.0.0", port, self.log, text,
                                   stdout=subprocess.PIPE)
         assert self.process.stdout.readline() == b"ready\n"
         self.url = f"mysql://monitor@{self.target}"

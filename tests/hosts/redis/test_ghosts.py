@@ -87,6 +87,9 @@ def test_what_a_ghosts_row_tells(pair):
     listed = {client["addr"]: client for client in redis.client_list()}[str(dead[0])]
     assert row["listed"]["id"] == int(listed["id"])
     assert row["listed"]["idle_s"] >= 2
+    common = {"id", "addr", "laddr", "name", "user", "db", "cmd", "age", "idle", "tot-mem"}
+    assert row["listed"]["native"].keys() - {"lib-name", "lib-ver"} == listed.keys() - common - {"lib-name", "lib-ver"}
+    assert row["listed"]["native"]["flags"] == listed["flags"]
     row = report.row(live[0])
     assert row.owners("client") == {client.pid}
     assert row["client_socket"]["state"] == "established"

@@ -38,7 +38,7 @@ def test_every_value_that_has_a_list_is_offered(shell):
         if kind in FREE:
             assert not offered, f"{verb} {name}"
         elif kind not in ("FILE", "DIR"):  # the folder is empty
-            assert offered, f"{verb} {name} {value}: add it to the tables in completions/, or to FREE here"
+            assert offered, f"{verb} {name} {value}: which words has it? Else add it to FREE here"
 
 
 def test_values(shell, tmp_path):
@@ -76,10 +76,17 @@ def test_names_of_namespaces_are_offered_and_never_run(shell, tmp_path):
 
 
 @pytest.mark.parametrize("name", SHELLS)
-def test_a_program_that_is_not_there_is_no_error(name, tmp_path, monkeypatch):
-    monkeypatch.setattr("shells.BINARY", tmp_path / "connleak")
-    monkeypatch.setenv("PATH", "/usr/bin:/bin:/usr/sbin:/sbin")
-    assert SHELLS[name](["connleak "], tmp_path) == [set()]
+def test_nothing_is_run_to_complete(name, tmp_path, monkeypatch):
+    """As root, a program that happens to have this name and lies about would be run by a key."""
+    all_verbs = set(verbs())
+    program = tmp_path / "bin/connleak"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/RUN\n")
+    program.chmod(0o755)
+    monkeypatch.setattr("shells.BINARY", program)
+    assert SHELLS[name](["connleak ", "connleak help ", "connleak scan --for"], tmp_path) == [
+        all_verbs, all_verbs, {"--format"}]
+    assert not (tmp_path / "RUN").exists()
 
 
 # ---------------------------------------------------------------- the manual

@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import sys
 
 import pytest
 
@@ -29,6 +30,17 @@ def test_every_property_is_in_the_page(schema):
     macros = " ".join(re.findall(r"^(?:\.(?:It )?(?:Cm|Ss) .*|\.Cm .*)$", PAGE.read_text(), re.M))
     described = set(re.findall(r"[\w-]+", macros.replace("\\&", "")))
     assert names(json.loads(schema.read_text())) - described == set()
+
+
+def test_a_validator_finds_the_schemas_in_their_folder(tmp_path):
+    """As the page says it, with every document's schema."""
+    for verb, name in [("scan", "report"), ("sockets", "sockets"), ("snapshot", "snapshot"), ("reap", "actions"),
+                       ("what-if", "what-if")]:
+        document = tmp_path / name
+        document.write_bytes(connleak(verb, *([] if verb == "snapshot" else ["--json"])).stdout)
+        validate = [sys.executable, "-W", "ignore", "-m", "jsonschema", "--base-uri", f"file://{ROOT}/man/", "-i"]
+        done = subprocess.run([*validate, document, ROOT / f"man/connleak-{name}.schema.json"], capture_output=True)
+        assert done.returncode == 0, done.stderr.decode()
 
 
 def recipe(heading, nth=0):

@@ -110,7 +110,7 @@ def test_a_path_with_800_ms_of_delay(lab):
     if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
         pytest.skip("no /dev/net/tun")
     server, web = lab.hosts("server", "web")
-    cable = lab.start([PYTHON, HERE / "delay.py", server.path, web.path, "slow", 800], stdout=subprocess.PIPE)
+    cable = lab.start([PYTHON, HERE / "peers/delay.py", server.path, web.path, "slow", 800], stdout=subprocess.PIPE)
     assert cable.stdout.readline() == b"ready\n"
     for number, host in enumerate((server, web), 1):
         host.ip_("addr", "add", f"10.15.15.{number}/24", "dev", "slow")
@@ -284,7 +284,7 @@ def test_without_the_right_to_repeat_probes_silence_is_not_death(pair):
     """The server's own user may borrow its sockets, and nothing else."""
     server, web = pair
     nobody = ("setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups")
-    process = server.start(*nobody, PYTHON, HERE / "peer.py", "silent", "0.0.0.0", 9092, stdout=subprocess.PIPE)
+    process = server.start(*nobody, PYTHON, HERE / "peers/peer.py", "silent", "0.0.0.0", 9092, stdout=subprocess.PIPE)
     assert process.stdout.readline() == b"ready\n"
     service, client = TcpServer.__new__(TcpServer), Client(web)
     service.host, service.port, service.process = server, 9092, process

@@ -64,7 +64,7 @@ void expect_plugin_output(const std::string& text, const std::string& begin) {
     std::istringstream data(first.substr(bar + 3));
     std::size_t count = 0;
     for (std::string word; data >> word; ++count) {
-        EXPECT_TRUE(word.starts_with(connleak::word(static_cast<Metric>(count)))) << word;
+        EXPECT_TRUE(word.starts_with(connleak::to_string(static_cast<Metric>(count)))) << word;
         EXPECT_EQ(std::ranges::count(word, ';'), 3) << word;
     }
     EXPECT_EQ(count, metric_count);
@@ -201,7 +201,7 @@ TEST(CheckOptions, HelpTellsEveryMetric) {
     ASSERT_FALSE(made);
     EXPECT_EQ(made.error().status, 0);
     for (std::size_t at = 0; at < metric_count; ++at)
-        EXPECT_TRUE(made.error().text.contains(word(static_cast<Metric>(at))));
+        EXPECT_TRUE(made.error().text.contains(to_string(static_cast<Metric>(at))));
 }
 
 }  // namespace

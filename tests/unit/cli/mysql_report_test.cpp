@@ -75,7 +75,7 @@ struct ByPath : World {
             lines.insert(
                 (each.server_socket == nullptr ? "-" : std::to_string(each.server_socket->inode)) +
                 ' ' + (each.row == nullptr ? "-" : std::to_string(each.row->id)) + ' ' +
-                test::told(each) + '\n');
+                test::describe(each) + '\n');
         std::string text;
         for (const std::string& line : lines) text += line;
         return text;

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "cli/options/parser.h"
+
 namespace connleak::cli {
 namespace {
 

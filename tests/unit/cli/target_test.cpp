@@ -17,7 +17,7 @@ std::string parsed(std::string_view text) {
     const auto target = parse_target(text);
     if (!target) return target.error();
     EXPECT_EQ(target->text, text);
-    std::string shown = std::string(word(target->kind)) + ' ';
+    std::string shown = std::string(to_string(target->kind)) + ' ';
     if (!target->path.empty()) return shown + "unix:" + target->path;
     if (target->tls) shown += "tls ";
     if (!target->user.empty()) shown += target->user + '@';

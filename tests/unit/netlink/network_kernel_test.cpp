@@ -187,7 +187,7 @@ TEST(KernelNetwork, TranslationByNftables) {
         const Namespace netns = read(all[0], all);
         if (netns.translation == Translation::none) return "none" + netns.translation_reason;
         if (netns.translation == Translation::unknown) return "unknown " + netns.translation_reason;
-        return netns.translation_reason + ": " + std::string(word(netns.translation));
+        return netns.translation_reason + ": " + std::string(to_string(netns.translation));
     };
     EXPECT_EQ(reason(), "none");
     // A chain alone does nothing, and neither does a filter.

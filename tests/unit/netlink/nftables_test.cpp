@@ -31,7 +31,8 @@ std::string in_rule(std::initializer_list<Buffer> expressions) {
         (void)look_at_rule(Bytes(rule).first(size));
     const RuleFinding found = look_at_rule(rule);
     std::string text = found.name.empty() ? "" : found.name.substr(found.name.find('('));
-    if (found.translation != Translation::none) text += ' ' + std::string(word(found.translation));
+    if (found.translation != Translation::none)
+        text += ' ' + std::string(to_string(found.translation));
     return found.evades_tracking ? text + " evades" : text;
 }
 

@@ -19,7 +19,7 @@ TEST(Cgroup, RecordedFiles) {
     int cases = 0;
     const auto check = [&] {
         if (expected.empty()) return;
-        const CgroupPlace place = parse_cgroup(text);
+        const CgroupPath place = parse_cgroup(text);
         EXPECT_EQ(place.unit + "|" + place.container, expected) << text;
         ++cases;
     };
@@ -45,7 +45,7 @@ TEST(Cgroup, Garbage) {
 }
 
 TEST(Cgroup, BytesStayRaw) {
-    const CgroupPlace place = parse_cgroup("0::/system.slice/a\x1b[31m\xff\\x0a.service");
+    const CgroupPath place = parse_cgroup("0::/system.slice/a\x1b[31m\xff\\x0a.service");
     EXPECT_EQ(place.unit, "a\x1b[31m\xff\\x0a.service");
     EXPECT_EQ(parse_cgroup("0::/lxc.payload.a\x1b[31m\xff").container, "a\x1b[31m\xff");
     EXPECT_EQ(parse_cgroup("0::/machine.slice/machine-a\x1b\\x0a\\x7F\\xff\\x.scope").container,

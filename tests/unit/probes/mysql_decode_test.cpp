@@ -39,7 +39,7 @@ std::string place(std::string_view host) {
 }
 
 // A line for each client: id, user, place, database, command, idle, age, state.
-std::string told(ProcessList list, std::optional<std::uint64_t> uptime_s = null) {
+std::string describe(ProcessList list, std::optional<std::uint64_t> uptime_s = null) {
     std::string text;
     for (const ServerClient& each : list.take(uptime_s))
         text += std::to_string(each.id) + ' ' + each.user + ' ' + place(each) +
@@ -62,13 +62,13 @@ std::string ages(const std::vector<Cells>& id_and_time,
 }
 
 TEST(MysqlProcessList, MariaDb) {
-    EXPECT_EQ(
-        told(list_of({"Id", "User", "Host", "db", "Command", "Time", "State", "Info", "Progress"},
-                     {{"31", "shop", "10.0.0.7:41234", "shop", "Sleep", "90", "", null, "0.000"},
-                      {"32", "root", "localhost", null, "Query", "0", "starting",
-                       "SHOW PROCESSLIST", "0.000"}})),
-        "31 shop 10.0.0.7:41234 db=shop Sleep idle=90 age=90 state=\n"
-        "32 root unix db= Query idle=0 age=0 state=starting\n");
+    EXPECT_EQ(describe(list_of(
+                  {"Id", "User", "Host", "db", "Command", "Time", "State", "Info", "Progress"},
+                  {{"31", "shop", "10.0.0.7:41234", "shop", "Sleep", "90", "", null, "0.000"},
+                   {"32", "root", "localhost", null, "Query", "0", "starting", "SHOW PROCESSLIST",
+                    "0.000"}})),
+              "31 shop 10.0.0.7:41234 db=shop Sleep idle=90 age=90 state=\n"
+              "32 root unix db= Query idle=0 age=0 state=starting\n");
 }
 
 TEST(MysqlProcessList, WhatARowMeans) {
@@ -95,28 +95,28 @@ TEST(MysqlProcessList, WhatARowMeans) {
 }
 
 TEST(MysqlProcessList, Mysql8) {
-    EXPECT_EQ(
-        told(list_of(usual, {{"5", "event_scheduler", "localhost", null, "Daemon", "812",
-                              "Waiting on empty queue", null},
-                             {"9", "shop", "web1.example:41234", "shop", "Sleep", "7", "", null},
-                             {"8", "shop", "2001:db8::7:41234", null, "Execute", "3", "executing",
-                              "SELECT 1"}})),
-        "8 shop [2001:db8::7]:41234 db= Execute idle=3 age=7 state=executing\n"
-        "9 shop web1.example:41234 db=shop Sleep idle=7 age=7 state=\n");
+    EXPECT_EQ(describe(list_of(
+                  usual, {{"5", "event_scheduler", "localhost", null, "Daemon", "812",
+                           "Waiting on empty queue", null},
+                          {"9", "shop", "web1.example:41234", "shop", "Sleep", "7", "", null},
+                          {"8", "shop", "2001:db8::7:41234", null, "Execute", "3", "executing",
+                           "SELECT 1"}})),
+              "8 shop [2001:db8::7]:41234 db= Execute idle=3 age=7 state=executing\n"
+              "9 shop web1.example:41234 db=shop Sleep idle=7 age=7 state=\n");
 }
 
 TEST(MysqlProcessList, ColumnsInAnyOrderAndByAnyCase) {
-    EXPECT_EQ(told(list_of({"INFO", "STATE", "TIME", "COMMAND", "DB", "HOST", "USER", "ID",
-                            "TIME_MS", "QUERY_ID", "TID"},
-                           {{"x", "idle", "12", "Sleep", "shop", "10.0.0.7:41234", "app", "4",
-                             "12000.5", "17", "9"}})),
+    EXPECT_EQ(describe(list_of({"INFO", "STATE", "TIME", "COMMAND", "DB", "HOST", "USER", "ID",
+                                "TIME_MS", "QUERY_ID", "TID"},
+                               {{"x", "idle", "12", "Sleep", "shop", "10.0.0.7:41234", "app", "4",
+                                 "12000.5", "17", "9"}})),
               "4 app 10.0.0.7:41234 db=shop Sleep idle=12 age=12 state=idle\n");
 }
 
 TEST(MysqlProcessList, WhatIsMissingIsAbsent) {
     const ProcessList few = list_of({"Host", "Command", "Id"}, {{"10.0.0.7:41234", "Sleep", "4"}});
     EXPECT_TRUE(few.readable());
-    EXPECT_EQ(told(few), "4  10.0.0.7:41234 db= Sleep idle=- age=- state=\n");
+    EXPECT_EQ(describe(few), "4  10.0.0.7:41234 db= Sleep idle=- age=- state=\n");
     for (const std::vector<std::string>& columns : {std::vector<std::string>{},
                                                     {"Id", "User", "Host"},
                                                     {"Id", "Command"},
@@ -135,7 +135,7 @@ TEST(MysqlProcessList, NullsAndShortRows) {
                         {"6x", "app", "10.0.0.7:41239", null, "Sleep", "1"},
                         {}});
     EXPECT_EQ(list.dropped_rows(), 5U);
-    EXPECT_EQ(told(list),
+    EXPECT_EQ(describe(list),
               "4  10.0.0.7:41234 db=  idle=- age=- state=\n"
               "5 app 10.0.0.7:41235 db=  idle=- age=- state=\n");
 }
@@ -153,7 +153,7 @@ TEST(MysqlProcessList, TextsAreBoundedAndOtherwiseAsTheyCame) {
 
 TEST(MysqlProcessList, ThreadsOfTheServersOwnAreLeftOut) {
     EXPECT_EQ(
-        told(list_of(
+        describe(list_of(
             usual,
             {{"1", "system user", "", null, "Connect", "812", "Waiting for master", null},
              {"2", "system user", null, null, "Slave_SQL", "812", null, null},
@@ -332,15 +332,15 @@ TEST(MysqlNumbersTold, TwoInARow) {
         EXPECT_FALSE(two_numbers(row));
 }
 
-TEST(MysqlTroubles, WhatARefusalMeans) {
-    EXPECT_EQ(mysql_trouble(1040), MysqlTrouble::at_limit);
+TEST(MysqlErrorClasses, WhatARefusalMeans) {
+    EXPECT_EQ(mysql_error_class(1040), MysqlErrorClass::at_limit);
     for (const unsigned int code : {1044U, 1045U, 1129U, 1130U, 1203U, 1226U, 1251U, 1524U, 1698U,
                                     1820U, 3118U, 4151U, 2026U, 2059U})
-        EXPECT_EQ(mysql_trouble(code), MysqlTrouble::denied) << code;
+        EXPECT_EQ(mysql_error_class(code), MysqlErrorClass::denied) << code;
     for (const unsigned int code : {2000U, 2002U, 2003U, 2006U, 2013U, 2999U})
-        EXPECT_EQ(mysql_trouble(code), MysqlTrouble::unreachable) << code;
+        EXPECT_EQ(mysql_error_class(code), MysqlErrorClass::unreachable) << code;
     for (const unsigned int code : {0U, 1064U, 1142U, 1227U, 1999U, 3000U, 4294967295U})
-        EXPECT_EQ(mysql_trouble(code), MysqlTrouble::other) << code;
+        EXPECT_EQ(mysql_error_class(code), MysqlErrorClass::other) << code;
 }
 
 }  // namespace

@@ -87,7 +87,7 @@ TEST(ProcDecode, Groups) {
     EXPECT_EQ(name("evil\n\x1b[31m\xff", "x"), "evil\n\x1b[31m\xff");
 
     const std::string id(64, 'a');
-    const auto group = [](std::string_view title, CgroupPlace place) {
+    const auto group = [](std::string_view title, CgroupPath place) {
         return group_of(title, "comm", place);
     };
     EXPECT_EQ(group("php-fpm: pool www", {"php8.2-fpm.service", id}),

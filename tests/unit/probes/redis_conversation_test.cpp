@@ -7,7 +7,7 @@
 #include <atomic>
 #include <fstream>
 
-#include "tests/unit/probes/redis_told.h"
+#include "tests/unit/probes/redis_describe.h"
 
 namespace connleak::probes {
 namespace {
@@ -16,7 +16,7 @@ TEST(RedisConversation, AsksEverythingAndLeavesItsOwnRowOut) {
     const FakeServer server(healthy());
     RedisConversation conversation("server", {}, short_limits());
     const ServerAnswer answer = conversation.ask(server.endpoint(), open_stream);
-    EXPECT_EQ(told(answer), "reachable\n");
+    EXPECT_EQ(describe(answer), "reachable\n");
     EXPECT_TRUE(answer.asked);
     EXPECT_EQ(answer.version, "7.0.15");
     EXPECT_EQ(answer.run_id, "0123456789abcdef");
@@ -62,7 +62,7 @@ TEST(RedisConversation, FindsItsOwnRowWithoutClientId) {
     const FakeServer server(
         healthy({{"CLIENT ID", "-ERR Syntax error, try CLIENT (LIST | KILL)\r\n"}}));
     const ServerAnswer answer = ask(server.endpoint()).answer;
-    EXPECT_EQ(told(answer), "reachable\n");
+    EXPECT_EQ(describe(answer), "reachable\n");
     EXPECT_EQ(answer.own_id, 7U);
     EXPECT_EQ(answer.own_address_seen, Endpoint::parse("10.0.0.8:50001"));
     EXPECT_EQ(answer.clients.size(), 1U);
@@ -79,7 +79,7 @@ TEST(RedisConversation, TellsARefusalAtTheLimit) {
         [](FakePeer& peer) { peer.send("-ERR max number of clients reached\r\n"); });
     const ServerAnswer answer = ask(server.endpoint()).answer;
     EXPECT_TRUE(answer.refused_at_limit);
-    EXPECT_EQ(told(answer),
+    EXPECT_EQ(describe(answer),
               "not reachable\nerror: ERR max number of clients reached\n"
               "gap: ERR max number of clients reached: " +
                   everything + "\n");
@@ -90,7 +90,7 @@ TEST(RedisConversation, TellsOnceThatALoginIsNeeded) {
         while (!peer.read_command().empty()) peer.send("-NOAUTH Authentication required.\r\n");
     });
     EXPECT_EQ(
-        told(ask(server.endpoint()).answer),
+        describe(ask(server.endpoint()).answer),
         "reachable\nerror: NOAUTH Authentication required.\ngap: NOAUTH: " + everything + "\n");
 }
 
@@ -104,7 +104,7 @@ TEST(RedisConversation, TellsAWrongLoginOnce) {
                                                       : "-NOAUTH Authentication required.\r\n");
         });
         const std::string word = refusal.starts_with("WRONGPASS") ? "WRONGPASS" : refusal;
-        const std::string text = told(ask(server.endpoint(), login("", "s3cret")).answer);
+        const std::string text = describe(ask(server.endpoint(), login("", "s3cret")).answer);
         EXPECT_EQ(text,
                   "reachable\nerror: " + refusal + "\ngap: " + word + ": " + everything + "\n");
     }
@@ -116,13 +116,13 @@ TEST(RedisConversation, GoesOnWithoutALoginWhereNoneIsSet) {
                                       "for the default user. Are you "
                                       "sure your configuration is correct?\r\n"}) {
         const FakeServer server(healthy({{"AUTH s3cret", refusal}}));
-        EXPECT_EQ(told(ask(server.endpoint(), login("", "s3cret")).answer), "reachable\n");
+        EXPECT_EQ(describe(ask(server.endpoint(), login("", "s3cret")).answer), "reachable\n");
     }
 }
 
 TEST(RedisConversation, TellsARefusedLoginThatWasNotNeeded) {
     const FakeServer server(healthy({{"AUTH ann s3cret", "-WRONGPASS invalid\r\n"}}));
-    EXPECT_EQ(told(ask(server.endpoint(), login("ann", "s3cret")).answer),
+    EXPECT_EQ(describe(ask(server.endpoint(), login("ann", "s3cret")).answer),
               "reachable\nerror: WRONGPASS invalid\n"
               "gap: WRONGPASS: what only this login may see: the server was asked without it\n");
 }
@@ -131,7 +131,7 @@ TEST(RedisConversation, NeverRepeatsThePassword) {
     // A renamed AUTH is repeated with its arguments; echo and HTTP servers repeat what they like.
     const Credentials credentials = login("", "s3cret");
     const FakeServer renamed(healthy({}));
-    const std::string text = told(ask(renamed.endpoint(), credentials).answer);
+    const std::string text = describe(ask(renamed.endpoint(), credentials).answer);
     EXPECT_EQ(text,
               "reachable\nerror: ERR unknown command 'AUTH'\ngap: ERR unknown command 'AUTH': "
               "what only this login may see: the server was asked without it\n");
@@ -141,7 +141,7 @@ TEST(RedisConversation, NeverRepeatsThePassword) {
             peer.read_command();
             peer.send(answer);
         });
-        EXPECT_EQ(told(ask(server.endpoint(), credentials).answer).find("s3cret"),
+        EXPECT_EQ(describe(ask(server.endpoint(), credentials).answer).find("s3cret"),
                   std::string::npos)
             << answer;
     }
@@ -154,7 +154,7 @@ TEST(RedisConversation, GoesOnWithWhatIsAllowed) {
         {"CLIENT ID", "-NOPERM no\r\n"},
     }));
     const ServerAnswer answer = ask(server.endpoint()).answer;
-    EXPECT_EQ(told(answer),
+    EXPECT_EQ(describe(answer),
               "reachable\nerror: NOPERM this user has no permissions to run 'config|get'\n"
               "gap: NOPERM: the server's tcp-keepalive and timeout settings\n");
     EXPECT_EQ(answer.clients.size(), 1U);
@@ -162,7 +162,7 @@ TEST(RedisConversation, GoesOnWithWhatIsAllowed) {
     const FakeServer renamed(Answers{{"CLIENT LIST", bulk(list_text)}});
     const ServerAnswer list_only = ask(renamed.endpoint()).answer;
     EXPECT_EQ(
-        told(list_only),
+        describe(list_only),
         "reachable\nerror: ERR unknown command 'INFO'\n"
         "gap: ERR unknown command 'INFO': the server's version, client counts and limits\n"
         "gap: ERR unknown command 'CONFIG': the server's tcp-keepalive and timeout settings\n");
@@ -170,7 +170,7 @@ TEST(RedisConversation, GoesOnWithWhatIsAllowed) {
 
     const FakeServer no_list(healthy({{"CLIENT LIST", "-NOPERM no\r\n"}}));
     const ServerAnswer without = ask(no_list.endpoint()).answer;
-    EXPECT_EQ(told(without),
+    EXPECT_EQ(describe(without),
               "reachable\nerror: NOPERM no\ngap: NOPERM: the server's own list of its clients\n");
     EXPECT_FALSE(without.clients_complete);
 }
@@ -178,7 +178,7 @@ TEST(RedisConversation, GoesOnWithWhatIsAllowed) {
 TEST(RedisConversation, TellsServersThatAreBusyWithThemselves) {
     for (const std::string word : {"LOADING", "BUSY", "MASTERDOWN"}) {
         const FakeServer server(healthy({{"INFO", "-" + word + " wait\r\n"}}));
-        EXPECT_EQ(told(ask(server.endpoint()).answer),
+        EXPECT_EQ(describe(ask(server.endpoint()).answer),
                   "reachable\nerror: " + word + " wait\ngap: " + word +
                       ": the server's version, client counts and limits\n");
     }
@@ -240,7 +240,7 @@ std::string counted(const std::string& first, const std::string& later) {
     const ServerAnswer answer = ask(server.endpoint()).answer;
     EXPECT_EQ(answer.listed_clients, 2U);
     EXPECT_EQ(answer.counts_disagree, !answer.gaps.empty());
-    return told(answer);
+    return describe(answer);
 }
 
 TEST(RedisConversation, HoldsTheCountOfClientsAgainstTheList) {
@@ -269,17 +269,17 @@ TEST(RedisConversation, ReplicasAreListedAndNotCounted) {
               "id=4 addr=10.0.0.9:50000 laddr=10.0.0.1:6379 fd=8 name= age=9 idle=0 flags=S\n"
               "id=7 addr=10.0.0.8:50001 laddr=10.0.0.1:6379 fd=9 name= age=0 idle=0 flags=N\n")}}));
     const ServerAnswer answer = ask(server.endpoint()).answer;
-    EXPECT_EQ(told(answer), "reachable\n");
+    EXPECT_EQ(describe(answer), "reachable\n");
     EXPECT_EQ(answer.listed_clients, 1U);
-    EXPECT_EQ(answer.place.connected_replicas, 1U);
+    EXPECT_EQ(answer.topology.connected_replicas, 1U);
 }
 
 TEST(RedisConversation, ASentinelIsAskedForNoSettings) {
     const FakeServer server(
         healthy({{"INFO", bulk("redis_version:7.0.15\r\nredis_mode:sentinel\r\n")}}));
     const ServerAnswer answer = ask(server.endpoint()).answer;
-    EXPECT_EQ(told(answer), "reachable\n");
-    EXPECT_EQ(answer.place.mode, ServerMode::sentinel);
+    EXPECT_EQ(describe(answer), "reachable\n");
+    EXPECT_EQ(answer.topology.mode, ServerMode::sentinel);
     const std::vector<std::string> commands = {"INFO", "CLIENT ID", "CLIENT LIST"};
     EXPECT_EQ(server.commands(), commands);
 }
@@ -289,7 +289,7 @@ TEST(RedisConversation, AClusterTellsItsPort) {
         const FakeServer server(
             healthy({{"INFO", bulk("redis_version:7.0.15\r\nredis_mode:cluster\r\n")},
                      {"CONFIG GET cluster-port", answer_text}}));
-        return ask(server.endpoint()).answer.place.cluster_port;
+        return ask(server.endpoint()).answer.topology.cluster_port;
     };
     EXPECT_EQ(port_told("*2\r\n" + bulk("cluster-port") + bulk("7777")), 7777);
     EXPECT_EQ(port_told("*2\r\n" + bulk("cluster-port") + bulk("0")), std::nullopt);

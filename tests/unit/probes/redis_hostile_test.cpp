@@ -5,7 +5,7 @@
 #include <csignal>
 
 #include "probes/redis/errors.h"
-#include "tests/unit/probes/redis_told.h"
+#include "tests/unit/probes/redis_describe.h"
 
 namespace connleak::probes {
 namespace {
@@ -19,7 +19,7 @@ std::string told_of(const std::string& raw_answer) {
     });
     const Outcome outcome = ask(server.endpoint());
     EXPECT_LT(outcome.took, 1s);
-    return told(outcome.answer);
+    return describe(outcome.answer);
 }
 
 TEST(RedisHostile, TellsWhoIsNoRedisServer) {
@@ -57,13 +57,13 @@ TEST(RedisHostile, TellsABrokenAnswer) {
             peer.read_command();
             peer.send(part);
         });
-        EXPECT_EQ(told(ask(server.endpoint()).answer),
+        EXPECT_EQ(describe(ask(server.endpoint()).answer),
                   "not reachable\nerror: the server closed the connection within an answer\n"
                   "gap: connection closed: " +
                       everything + "\n");
     }
     const FakeServer silent([](FakePeer& peer) { peer.read_command(); });
-    EXPECT_EQ(told(ask(silent.endpoint()).answer),
+    EXPECT_EQ(describe(ask(silent.endpoint()).answer),
               "not reachable\nerror: the server closed the connection without an answer\n"
               "gap: connection closed: " +
                   everything + "\n");
@@ -76,7 +76,7 @@ TEST(RedisHostile, KeepsWhatWasSaidBeforeItBrokeOff) {
         peer.read_command();
     });
     const ServerAnswer answer = ask(server.endpoint()).answer;
-    EXPECT_EQ(told(answer),
+    EXPECT_EQ(describe(answer),
               "reachable\nerror: the server closed the connection without an answer\n"
               "gap: connection closed: the server's tcp-keepalive and timeout settings, and the "
               "server's own list of its clients\n");
@@ -96,7 +96,7 @@ TEST(RedisHostile, EndsATrickleByTheStep) {
     });
     const Outcome outcome = ask(server.endpoint());
     EXPECT_EQ(
-        told(outcome.answer),
+        describe(outcome.answer),
         "not reachable\nerror: an answer began and did not end within 200 ms\ngap: ETIMEDOUT: " +
             everything + "\n");
     EXPECT_LT(outcome.took, 1s);
@@ -123,7 +123,7 @@ TEST(RedisHostile, BoundsTheClientList) {
     const FakeServer server(healthy({{"CLIENT LIST", too_long}}));
     const ServerAnswer answer = ask(server.endpoint(), {}, {1s, 3s, 100'000}).answer;
     EXPECT_EQ(
-        told(answer),
+        describe(answer),
         "reachable\nerror: the answer is larger than 100000 bytes\n"
         "gap: the answer is larger than 100000 bytes: the server's own list of its clients\n");
     EXPECT_FALSE(answer.clients_complete);
@@ -131,7 +131,7 @@ TEST(RedisHostile, BoundsTheClientList) {
     const FakeServer crowded(
         healthy({{"INFO", bulk("connected_clients:20000\r\nmaxclients:9\r\n")}}));
     EXPECT_EQ(
-        told(ask(crowded.endpoint(), {}, {1s, 3s, 100'000}).answer),
+        describe(ask(crowded.endpoint(), {}, {1s, 3s, 100'000}).answer),
         "reachable\nerror: a list of 20000 clients would be larger than 100000 bytes\n"
         "gap: a list of 20000 clients would be larger than 100000 bytes: the server's own list "
         "of its clients\n");
@@ -140,7 +140,7 @@ TEST(RedisHostile, BoundsTheClientList) {
 TEST(RedisHostile, TellsAListThatIsNone) {
     const FakeServer server(healthy({{"CLIENT LIST", bulk(list_text + "what?\n")}}));
     const ServerAnswer answer = ask(server.endpoint()).answer;
-    EXPECT_EQ(told(answer),
+    EXPECT_EQ(describe(answer),
               "reachable\nerror: CLIENT LIST has lines that are no client's\n"
               "gap: protocol error: 1 lines of the server's client list\n");
     EXPECT_FALSE(answer.clients_complete);
@@ -155,7 +155,7 @@ TEST(RedisHostile, TellsWhyItCouldNotConnect) {
         const FakeServer server(Answers{});
         gone = server.endpoint();
     }
-    EXPECT_EQ(told(ask(gone).answer),
+    EXPECT_EQ(describe(ask(gone).answer),
               "not reachable\nerror: Connection refused\ngap: ECONNREFUSED: " + everything + "\n");
 
     RedisConversation conversation("server", {}, short_limits());
@@ -165,7 +165,7 @@ TEST(RedisHostile, TellsWhyItCouldNotConnect) {
         errno = EACCES;
         return -1;
     });
-    EXPECT_EQ(told(denied),
+    EXPECT_EQ(describe(denied),
               "not reachable\nerror: Permission denied\ngap: EACCES: " + everything + "\n");
     EXPECT_EQ(conversation.ask_unix("/nonexistent/redis.sock", open_stream).gaps.at(0).error,
               "ENOENT");
@@ -181,7 +181,7 @@ TEST(RedisHostile, SurvivesAPeerThatHasGone) {
         for (int i = 0; i < 5; ++i) peer.send(answers.at(peer.read_command()));
     });
     RedisConversation conversation("server", {}, short_limits());
-    EXPECT_EQ(told(conversation.ask(server.endpoint(), open_stream)), "reachable\n");
+    EXPECT_EQ(describe(conversation.ask(server.endpoint(), open_stream)), "reachable\n");
     EXPECT_FALSE(conversation.clients_again());
     EXPECT_FALSE(conversation.clients_again());
 }

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "tests/unit/probes/redis_told.h"
+#include "tests/unit/probes/redis_describe.h"
 
 namespace connleak::probes {
 namespace {

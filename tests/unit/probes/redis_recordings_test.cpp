@@ -38,10 +38,10 @@ TEST(Recordings, ValkeyHasItsOwnNameForItsMode) {
     const ServerAnswer answer = info("info-valkey-8.1.1.txt");
     EXPECT_EQ(answer.kind, ServerKind::valkey);
     EXPECT_EQ(answer.version, "8.1.1");
-    EXPECT_EQ(answer.place.mode, ServerMode::standalone);
-    EXPECT_EQ(answer.place.role, ServerRole::replica);
-    EXPECT_EQ(answer.place.master, end("127.0.0.1:7777"));
-    EXPECT_EQ(answer.place.cluster_connections, 0U);
+    EXPECT_EQ(answer.topology.mode, ServerMode::standalone);
+    EXPECT_EQ(answer.topology.role, ServerRole::replica);
+    EXPECT_EQ(answer.topology.master, end("127.0.0.1:7777"));
+    EXPECT_EQ(answer.topology.cluster_connections, 0U);
     EXPECT_EQ(answer.maxclients, 10000U);
     const auto rows = clients("clients-valkey-8.1.1.txt");
     ASSERT_GE(rows.size(), 3U);
@@ -53,10 +53,10 @@ TEST(Recordings, Redis8) {
     const ServerAnswer answer = info("info-redis-8.0.2.txt");
     EXPECT_EQ(answer.kind, ServerKind::redis);
     EXPECT_EQ(answer.version, "8.0.2");
-    EXPECT_EQ(answer.place.mode, ServerMode::standalone);
-    EXPECT_EQ(answer.place.role, ServerRole::replica);
-    EXPECT_EQ(answer.place.master_link_up, true);
-    EXPECT_EQ(answer.place.connected_replicas, 0U);
+    EXPECT_EQ(answer.topology.mode, ServerMode::standalone);
+    EXPECT_EQ(answer.topology.role, ServerRole::replica);
+    EXPECT_EQ(answer.topology.master_link_up, true);
+    EXPECT_EQ(answer.topology.connected_replicas, 0U);
     const auto rows = clients("clients-redis-8.0.2.txt");
     ASSERT_EQ(rows.size(), 4U);
     EXPECT_EQ(rows[0].native.find("flags"), "S") << "the master's row of its replica";
@@ -81,8 +81,8 @@ TEST(Recordings, KeyDb) {
     EXPECT_EQ(answer.connected_clients, 1U);
     EXPECT_EQ(answer.maxclients, 10000U);
     EXPECT_EQ(answer.total_connections_received, 1633U);
-    EXPECT_EQ(answer.place.mode, ServerMode::standalone);
-    EXPECT_EQ(answer.place.role, ServerRole::master);
+    EXPECT_EQ(answer.topology.mode, ServerMode::standalone);
+    EXPECT_EQ(answer.topology.role, ServerRole::master);
     const auto old = clients("clients-keydb-6.0.18.txt");
     ASSERT_EQ(old.size(), 5U);
     EXPECT_EQ(old[0].address, end("10.0.25.8:38514"));
@@ -105,7 +105,7 @@ TEST(Recordings, Dragonfly) {
     EXPECT_EQ(answer.maxclients, 64000U);
     EXPECT_EQ(answer.run_id, "") << "it tells none";
     EXPECT_EQ(answer.process_id, 1);
-    EXPECT_EQ(answer.place.mode, ServerMode::standalone);
+    EXPECT_EQ(answer.topology.mode, ServerMode::standalone);
     // A count that has run away below 0.
     EXPECT_EQ(info("info-dragonfly-1.21.2.txt").connected_clients, 4'294'964'742U);
     const ServerAnswer first = info("info-dragonfly-1.1.2.txt");
@@ -113,7 +113,7 @@ TEST(Recordings, Dragonfly) {
     EXPECT_EQ(first.version, "df-v1.1.2");
     EXPECT_EQ(first.rejected_connections, std::nullopt);
     EXPECT_EQ(first.maxclients, std::nullopt);
-    const ServerPlace replica = info("replica-dragonfly-1.12.0.txt").place;
+    const ServerTopology replica = info("replica-dragonfly-1.12.0.txt").topology;
     EXPECT_EQ(replica.role, ServerRole::replica);
     EXPECT_EQ(replica.master, std::nullopt) << "a name is no address";
     EXPECT_EQ(replica.master_link_up, true);

@@ -14,7 +14,7 @@
 #include <fstream>
 #include <thread>
 
-#include "tests/unit/probes/redis_told.h"
+#include "tests/unit/probes/redis_describe.h"
 
 namespace connleak::probes {
 namespace {
@@ -108,8 +108,8 @@ class RedisServer : public testing::Test {
     }
 
     // As everywhere, and never with the password.
-    static std::string told(const ServerAnswer& answer) {
-        std::string text = probes::told(answer);
+    static std::string describe(const ServerAnswer& answer) {
+        std::string text = probes::describe(answer);
         EXPECT_EQ(text.find("s3cret"), std::string::npos);
         return text;
     }
@@ -128,7 +128,7 @@ TEST_F(RedisServer, Plain) {
     connect_idle();
     RedisConversation conversation("server", {}, {});
     const ServerAnswer answer = conversation.ask(endpoint(), open_stream);
-    EXPECT_EQ(told(answer), "reachable\n");
+    EXPECT_EQ(describe(answer), "reachable\n");
     EXPECT_EQ(answer.kind, ServerKind::redis);
     EXPECT_FALSE(answer.version.empty());
     EXPECT_EQ(answer.process_id, pid_);
@@ -155,7 +155,7 @@ TEST_F(RedisServer, ByItsUnixSocket) {
     connect_idle();
     RedisConversation conversation("server", {}, {});
     const ServerAnswer answer = conversation.ask_unix(socket_path(), open_stream);
-    EXPECT_EQ(told(answer), "reachable\n");
+    EXPECT_EQ(describe(answer), "reachable\n");
     EXPECT_EQ(answer.clients.size(), 1U);
     EXPECT_FALSE(answer.own_connection);
     EXPECT_FALSE(answer.own_address_seen);
@@ -166,13 +166,14 @@ TEST_F(RedisServer, ByItsUnixSocket) {
 TEST_F(RedisServer, WithAPassword) {
     start("requirepass s3cret\n");
     const ServerAnswer without = ask();
-    EXPECT_EQ(told(without), "reachable\nerror: NOAUTH Authentication required.\ngap: NOAUTH: " +
-                                 everything + "\n");
+    EXPECT_EQ(
+        describe(without),
+        "reachable\nerror: NOAUTH Authentication required.\ngap: NOAUTH: " + everything + "\n");
     const ServerAnswer wrong = ask(login("", "s3cret?"));
-    EXPECT_TRUE(told(wrong).starts_with("reachable\nerror: WRONGPASS "));
+    EXPECT_TRUE(describe(wrong).starts_with("reachable\nerror: WRONGPASS "));
     EXPECT_EQ(wrong.gaps.size(), 1U);
-    EXPECT_EQ(told(ask(login("", "s3cret"))), "reachable\n");
-    EXPECT_EQ(told(ask(login("default", "s3cret"))), "reachable\n");
+    EXPECT_EQ(describe(ask(login("", "s3cret"))), "reachable\n");
+    EXPECT_EQ(describe(ask(login("default", "s3cret"))), "reachable\n");
     RedisConversation conversation("server", login("", "s3cret"), {});
     const ServerAnswer answer = conversation.ask(endpoint(), open_stream);
     EXPECT_EQ(conversation.run_id_again(), answer.run_id);
@@ -181,13 +182,13 @@ TEST_F(RedisServer, WithAPassword) {
 
 TEST_F(RedisServer, WithAPasswordThatItDoesNotWant) {
     start("");
-    EXPECT_EQ(told(ask(login("", "s3cret"))), "reachable\n");
+    EXPECT_EQ(describe(ask(login("", "s3cret"))), "reachable\n");
 }
 
 TEST_F(RedisServer, WithAUserWhoMayOnlyAskInfo) {
     start("user monitor on >s3cret +info\nuser default off\n");
     const ServerAnswer answer = ask(login("monitor", "s3cret"));
-    const std::string text = told(answer);
+    const std::string text = describe(answer);
     EXPECT_TRUE(text.starts_with("reachable\nerror: NOPERM "));
     EXPECT_TRUE(
         text.ends_with("\ngap: NOPERM: the server's tcp-keepalive and timeout settings\n"
@@ -202,7 +203,7 @@ TEST_F(RedisServer, WithRenamedCommands) {
     connect_idle();
     const ServerAnswer answer = ask(login("", "s3cret"));
     EXPECT_EQ(
-        told(answer),
+        describe(answer),
         "reachable\nerror: ERR unknown command 'AUTH'\n"
         "gap: ERR unknown command 'AUTH': what only this login may see: the server was asked "
         "without it\n"
@@ -217,7 +218,7 @@ TEST_F(RedisServer, FullOfClients) {
     for (const Credentials& credentials : {Credentials{}, login("", "s3cret")}) {
         const ServerAnswer answer = ask(credentials);
         EXPECT_TRUE(answer.refused_at_limit);
-        EXPECT_EQ(told(answer),
+        EXPECT_EQ(describe(answer),
                   "not reachable\nerror: ERR max number of clients reached\n"
                   "gap: ERR max number of clients reached: " +
                       everything + "\n");
@@ -230,14 +231,14 @@ TEST_F(RedisServer, Stopped) {
     const auto begin = std::chrono::steady_clock::now();
     const ServerAnswer answer = ask({}, {200ms, 1s, 1U << 20U});
     EXPECT_LT(std::chrono::steady_clock::now() - begin, 1s);
-    EXPECT_EQ(told(answer), "not reachable\nerror: no answer within 200 ms\ngap: ETIMEDOUT: " +
-                                everything + "\n");
+    EXPECT_EQ(describe(answer), "not reachable\nerror: no answer within 200 ms\ngap: ETIMEDOUT: " +
+                                    everything + "\n");
 }
 
 TEST_F(RedisServer, StoppedBetweenTheLooks) {
     start("");
     RedisConversation conversation("server", {}, {200ms, 1s, 1U << 20U});
-    EXPECT_EQ(told(conversation.ask(endpoint(), open_stream)), "reachable\n");
+    EXPECT_EQ(describe(conversation.ask(endpoint(), open_stream)), "reachable\n");
     ASSERT_EQ(kill(pid_, SIGSTOP), 0);
     const auto begin = std::chrono::steady_clock::now();
     EXPECT_FALSE(conversation.clients_again());

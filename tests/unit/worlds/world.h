@@ -35,12 +35,12 @@ inline Address addr(std::string_view text) {
 }
 
 // "ghost [peer-socket-absent]": what a test expects of a connection, as text.
-inline std::string told(const Connection& connection) {
-    std::string text(word(connection.verdict));
+inline std::string describe(const Connection& connection) {
+    std::string text(to_string(connection.verdict));
     text += " [";
     for (const Evidence each : connection.evidence) {
         if (!text.ends_with('[')) text += ' ';
-        text += word(each);
+        text += to_string(each);
     }
     return text + ']';
 }
@@ -299,7 +299,7 @@ class World : public Witness {
         std::string all;
         for (const Connection& each : report.connections) {
             if (each.client_end != pair.server_tuple.remote || each.server != pair.server) continue;
-            all += all.empty() ? told(each) : " and " + told(each);
+            all += all.empty() ? describe(each) : " and " + describe(each);
         }
         return all.empty() ? "nothing" : all;
     }

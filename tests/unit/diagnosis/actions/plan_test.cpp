@@ -22,11 +22,11 @@ using test::Pair;
 using test::World;
 
 // "40001 kill, 40002 destroy (why not)"
-std::string told(const Plan& plan) {
+std::string describe(const Plan& plan) {
     std::string text;
     for (const Action& each : plan.actions) {
         text += (text.empty() ? "" : ", ") + std::to_string(each.connection->client_end.port) +
-                ' ' + std::string(word(each.method));
+                ' ' + std::string(to_string(each.method));
         if (!each.planned) text += " (" + each.reason + ')';
     }
     return text;
@@ -66,10 +66,11 @@ TEST(Plan, ReapsTheGhostsAndNothingElseTheLongestSilentFirst) {
     lan.lose_client(lan.connect_quiet(40'003, 200));
     lan.connect_quiet(40'004, 900);
     lan.lose_server(lan.connect_quiet(40'005, 900));
-    EXPECT_EQ(told(lan.plan()), "40002 kill, 40003 kill, 40001 kill");
-    EXPECT_EQ(told(lan.plan(MethodChoice::destroy)), "40002 destroy, 40003 destroy, 40001 destroy");
+    EXPECT_EQ(describe(lan.plan()), "40002 kill, 40003 kill, 40001 kill");
+    EXPECT_EQ(describe(lan.plan(MethodChoice::destroy)),
+              "40002 destroy, 40003 destroy, 40001 destroy");
     const Plan two = lan.plan(MethodChoice::automatic, 2);
-    EXPECT_EQ(told(two), "40002 kill, 40003 kill");
+    EXPECT_EQ(describe(two), "40002 kill, 40003 kill");
     EXPECT_EQ(two.beyond_max, 1U);
     EXPECT_EQ(two.totals().planned, 2U);
     EXPECT_EQ(lan.plan(MethodChoice::automatic, 3).beyond_max, 0U);
@@ -79,13 +80,13 @@ TEST(Plan, TakesTheWayThatCanBeTaken) {
     Lan lan;
     lan.lose_client(lan.connect_quiet(40'001, 100));
     lan.answer(0).clients[0].id = 0;  // before 2.8.12
-    EXPECT_EQ(told(lan.plan()), "40001 destroy");
+    EXPECT_EQ(describe(lan.plan()), "40001 destroy");
     const Plan old = lan.plan(MethodChoice::kill);
-    EXPECT_EQ(told(old), "40001 kill (the server gives its clients no ids (before 2.8.12))");
+    EXPECT_EQ(describe(old), "40001 kill (the server gives its clients no ids (before 2.8.12))");
     EXPECT_EQ(old.totals().planned, 0U);
     lan.answer(0) = {};
-    EXPECT_EQ(told(lan.plan()), "40001 destroy");
-    EXPECT_EQ(told(lan.plan(MethodChoice::kill)),
+    EXPECT_EQ(describe(lan.plan()), "40001 destroy");
+    EXPECT_EQ(describe(lan.plan(MethodChoice::kill)),
               "40001 kill (the server does not tell its clients)");
 
     // A server elsewhere lists a client of this host that this host does not have.
@@ -98,8 +99,8 @@ TEST(Plan, TakesTheWayThatCanBeTaken) {
     answer.own_local_seen = answer.own_connection->remote;
     away.lose_client(away.connect(web, "10.0.0.2:40001", remote));
     const Report report = away.report();
-    EXPECT_EQ(told(plan_reap(away.sample, report, MethodChoice::automatic, {})), "40001 kill");
-    EXPECT_EQ(told(plan_reap(away.sample, report, MethodChoice::destroy, {})),
+    EXPECT_EQ(describe(plan_reap(away.sample, report, MethodChoice::automatic, {})), "40001 kill");
+    EXPECT_EQ(describe(plan_reap(away.sample, report, MethodChoice::destroy, {})),
               "40001 destroy (the server's socket is not in sight of this host)");
 }
 
@@ -143,7 +144,7 @@ TEST(Plan, ProtectsTheServersSideOfWhatLacksKeepalive) {
     lan.lose_client(lan.connect_quiet(40'006, 150));
     lan.lose_server(lan.connect_quiet(40'007, 900));
     Plan plan = lan.protection();
-    EXPECT_EQ(told(plan), "40003 keepalive, 40006 keepalive, 40001 keepalive");
+    EXPECT_EQ(describe(plan), "40003 keepalive, 40006 keepalive, 40001 keepalive");
     const auto shown = [&] {
         const auto all = coverage(lan.sample, lan.report_, plan);
         return all.empty()
@@ -169,7 +170,7 @@ TEST(Plan, ProtectsTheClientsSideWhereTheServerIsOutOfSight) {
     const NetnsId web = away.host("web", "10.0.0.2");
     away.connect(web, "10.0.0.2:40001", away.remote_redis(web, "192.0.2.1:6379"));
     const Report report = away.report();
-    EXPECT_EQ(told(plan_protect(away.sample, report)), "40001 keepalive");
+    EXPECT_EQ(describe(plan_protect(away.sample, report)), "40001 keepalive");
     EXPECT_EQ(socket_to_protect(away.sample, report.connections[0]),
               report.connections[0].client_socket);
 }

@@ -104,7 +104,7 @@ struct Proven {
 std::string all_told(const Report& report) {
     std::string text;
     for (const Connection& each : report.connections)
-        text += each.client_end.address.text() + ' ' + told(each) + '\n';
+        text += each.client_end.address.text() + ' ' + describe(each) + '\n';
     return text;
 }
 
@@ -187,7 +187,7 @@ TEST(Proof, APeerThatIsClosingIsNotHealthyBecauseItAnswers) {
                          .sent = true,
                          .restored = true};
     apply_proofs(its.world.sample, its.world.policy, {answered}, its.report);
-    EXPECT_EQ(told(its.report.connections[0]), "suspect [peer-closing probe-answered]");
+    EXPECT_EQ(describe(its.report.connections[0]), "suspect [peer-closing probe-answered]");
 }
 
 TEST(KeepaliveProbe, IsNotSentWhereItCouldCloseWhatItTests) {

@@ -29,8 +29,8 @@ struct Planned : World {
     std::string becomes(std::int64_t elapsed_ms = 0) {
         const Connection* ghost = &report_.connections.at(0);
         EXPECT_EQ(ghost->verdict, Verdict::ghost);
-        const auto changes = look_before_act(sample, {&ghost, 1}, *this, elapsed_ms);
-        return changes[0] == Change::none ? "still a ghost" : std::string(told(changes[0]));
+        const auto changes = recheck(sample, {&ghost, 1}, *this, elapsed_ms);
+        return changes[0] == Change::none ? "still a ghost" : std::string(describe(changes[0]));
     }
 };
 
@@ -116,7 +116,7 @@ TEST(LookBeforeAct, ARowOfAServerElsewhere) {
     const Report report = away.report();
     const Connection* ghost = &report.connections.at(0);
     ASSERT_EQ(ghost->verdict, Verdict::ghost);
-    const auto look = [&] { return look_before_act(away.sample, {&ghost, 1}, away, 0)[0]; };
+    const auto look = [&] { return recheck(away.sample, {&ghost, 1}, away, 0)[0]; };
     EXPECT_EQ(look(), Change::none);
     away.now[{web, pair.client_tuple}] = client;
     EXPECT_EQ(look(), Change::came_back);
@@ -161,7 +161,7 @@ TEST(LookBeforeAct, InAnyWorldNothingThatLivesIsActedOn) {
                     break;
             }
         }
-        const auto changes = look_before_act(world.sample, ghosts, world, 0);
+        const auto changes = recheck(world.sample, ghosts, world, 0);
         ASSERT_EQ(changes.size(), ghosts.size());
         for (std::size_t at = 0; at < ghosts.size(); ++at) {
             if (changed[at]) {

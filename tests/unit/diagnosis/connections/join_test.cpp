@@ -159,7 +159,7 @@ TEST(Join, WhereTheWayIsNotKnownNothingIsJoinedAndNothingIsConcluded) {
     for (const Connection& each : world.report().connections) {
         EXPECT_TRUE(each.server_socket == nullptr || each.client_socket == nullptr);
         EXPECT_TRUE(each.verdict == Verdict::unverified || each.verdict == Verdict::healthy)
-            << test::told(each);
+            << test::describe(each);
     }
 }
 
@@ -252,7 +252,7 @@ TEST(Join, UnixSocketsHaveARowAlone) {
     const Report report = world.report();
     EXPECT_EQ(joined(report, world),
               "10.0.0.1:6379 <- /run/redis.sock row9\n10.0.0.1:6379 <- /run/redis.sock row9\n");
-    EXPECT_EQ(test::told(report.connections[0]), "healthy [recent-traffic]");
+    EXPECT_EQ(test::describe(report.connections[0]), "healthy [recent-traffic]");
     EXPECT_EQ(world.settled, 0) << "there is nothing to look at again";
 }
 

@@ -11,7 +11,7 @@ using test::Chaos;
 
 std::string shown(const Connection& each) {
     std::string text =
-        test::told(each) + ' ' + each.server_end.text() + " <- " + each.client_end.text();
+        test::describe(each) + ' ' + each.server_end.text() + " <- " + each.client_end.text();
     for (const auto& [name, side] :
          {std::pair{", server ", each.server_socket}, {", client ", each.client_socket}})
         if (side != nullptr)

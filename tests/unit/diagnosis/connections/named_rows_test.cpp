@@ -38,12 +38,12 @@ struct Lan {
     void unlist(const Pair& pair) { world.unlist(pair); }
 
     // The row's id, "-" without one, behind the verdict.
-    std::string told(const Pair& pair) {
+    std::string describe(const Pair& pair) {
         const Report report = world.report();
         std::string text;
         for (const Connection& each : report.connections) {
             if (each.client_end != pair.server_tuple.remote) continue;
-            text += (text.empty() ? "" : " and ") + test::told(each) + ' ' +
+            text += (text.empty() ? "" : " and ") + test::describe(each) + ' ' +
                     (each.row == nullptr ? "-" : std::to_string(each.row->id));
         }
         return text;
@@ -58,7 +58,7 @@ TEST(NamedRowsJoin, ByAddressAsEver) {
     Lan lan;
     const Pair pair = lan.one();
     const std::uint64_t id = thread(lan.world, pair).id;
-    EXPECT_EQ(lan.told(pair), "healthy [peer-socket-present] " + std::to_string(id));
+    EXPECT_EQ(lan.describe(pair), "healthy [peer-socket-present] " + std::to_string(id));
 }
 
 TEST(NamedRowsJoin, ByAPortThatOnlyOneHas) {
@@ -67,8 +67,8 @@ TEST(NamedRowsJoin, ByAPortThatOnlyOneHas) {
     const Pair two = lan.two("10.0.0.8:41235");
     const std::uint64_t first = thread_by_name(lan.world, one).id;
     const std::uint64_t second = thread_by_name(lan.world, two, "web2").id;
-    EXPECT_EQ(lan.told(one), "healthy [peer-socket-present] " + std::to_string(first));
-    EXPECT_EQ(lan.told(two), "healthy [peer-socket-present] " + std::to_string(second));
+    EXPECT_EQ(lan.describe(one), "healthy [peer-socket-present] " + std::to_string(first));
+    EXPECT_EQ(lan.describe(two), "healthy [peer-socket-present] " + std::to_string(second));
     EXPECT_EQ(lan.connections(), 2U) << "a named row is no connection beside its own";
 }
 
@@ -78,8 +78,8 @@ TEST(NamedRowsJoin, APortThatTwoHostsHaveTellsNeither) {
     const Pair two = lan.two();
     thread_by_name(lan.world, one);
     thread_by_name(lan.world, two, "web2");
-    EXPECT_EQ(lan.told(one), without_row);
-    EXPECT_EQ(lan.told(two), without_row);
+    EXPECT_EQ(lan.describe(one), without_row);
+    EXPECT_EQ(lan.describe(two), without_row);
     EXPECT_EQ(lan.connections(), 2U);
 }
 
@@ -97,7 +97,7 @@ TEST(NamedRowsJoin, APortThatTwoRowsHaveTellsNeither) {
             thread(lan.world, two);
         lan.world.miss(lan.server, two.server_tuple);
         lan.world.miss(lan.web2, two.client_tuple);
-        EXPECT_EQ(lan.told(one), without_row);
+        EXPECT_EQ(lan.describe(one), without_row);
     }
 }
 
@@ -109,8 +109,8 @@ TEST(NamedRowsJoin, TheThreadsSocketTellsTheTwoApart) {
     first.fd = descriptor(lan.world, one);
     const std::uint64_t its = first.id;
     thread_by_name(lan.world, two, "web2");
-    EXPECT_EQ(lan.told(one), "healthy [peer-socket-present] " + std::to_string(its));
-    EXPECT_EQ(lan.told(two), without_row);
+    EXPECT_EQ(lan.describe(one), "healthy [peer-socket-present] " + std::to_string(its));
+    EXPECT_EQ(lan.describe(two), without_row);
 }
 
 TEST(NamedRowsJoin, AThreadAtASocketWithAnotherPortServesAnotherByNow) {
@@ -121,9 +121,9 @@ TEST(NamedRowsJoin, AThreadAtASocketWithAnotherPortServesAnotherByNow) {
     first.fd = descriptor(lan.world, two);
     const std::uint64_t its = first.id;
     const std::uint64_t other = thread(lan.world, two).id;
-    EXPECT_EQ(lan.told(one), "healthy [peer-socket-present] " + std::to_string(its))
+    EXPECT_EQ(lan.describe(one), "healthy [peer-socket-present] " + std::to_string(its))
         << "by its port";
-    EXPECT_EQ(lan.told(two), "healthy [peer-socket-present] " + std::to_string(other));
+    EXPECT_EQ(lan.describe(two), "healthy [peer-socket-present] " + std::to_string(other));
 }
 
 TEST(NamedRowsJoin, WhoIsJustConnectingIsKnownByItsThreadAlone) {
@@ -134,7 +134,7 @@ TEST(NamedRowsJoin, WhoIsJustConnectingIsKnownByItsThreadAlone) {
     row.fd = descriptor(lan.world, one);
     const std::uint64_t its = row.id;
     thread(lan.world, two);
-    EXPECT_EQ(lan.told(one), "healthy [peer-socket-present] " + std::to_string(its));
+    EXPECT_EQ(lan.describe(one), "healthy [peer-socket-present] " + std::to_string(its));
 }
 
 TEST(NamedRowsJoin, ARowThatIsPutToNoneKeepsThoseOfItsPort) {
@@ -145,14 +145,14 @@ TEST(NamedRowsJoin, ARowThatIsPutToNoneKeepsThoseOfItsPort) {
     thread_by_name(lan.world, one);
     lan.unlist(two);
     lan.unlist(third);
-    EXPECT_EQ(lan.told(one), without_row);
-    EXPECT_EQ(lan.told(two), without_row) << "the row may be its own";
-    EXPECT_EQ(lan.told(third), unlisted) << "no row has this port";
+    EXPECT_EQ(lan.describe(one), without_row);
+    EXPECT_EQ(lan.describe(two), without_row) << "the row may be its own";
+    EXPECT_EQ(lan.describe(third), unlisted) << "no row has this port";
     // It has left by the second list, which is asked about those alone that the first one lacks.
     lan.world.named.clear();
-    EXPECT_EQ(lan.told(one), without_row);
-    EXPECT_EQ(lan.told(two), without_row);
-    EXPECT_EQ(lan.told(third), unlisted);
+    EXPECT_EQ(lan.describe(one), without_row);
+    EXPECT_EQ(lan.describe(two), without_row);
+    EXPECT_EQ(lan.describe(third), unlisted);
 }
 
 TEST(NamedRowsJoin, ARowWithoutAPortKeepsAll) {
@@ -162,8 +162,8 @@ TEST(NamedRowsJoin, ARowWithoutAPortKeepsAll) {
     thread_by_name(lan.world, one, "connecting host");
     lan.unlist(two);
     for (const char* list : {"first", "second"}) {
-        EXPECT_EQ(lan.told(one), without_row) << list;
-        EXPECT_EQ(lan.told(two), without_row) << list;
+        EXPECT_EQ(lan.describe(one), without_row) << list;
+        EXPECT_EQ(lan.describe(two), without_row) << list;
         lan.world.named.clear();
     }
 }
@@ -172,15 +172,15 @@ TEST(NamedRowsJoin, WhatTheSecondListNamesIsNotUnlisted) {
     Lan lan;
     const Pair one = lan.one();
     lan.unlist(one);
-    ASSERT_EQ(lan.told(one), unlisted);
+    ASSERT_EQ(lan.describe(one), unlisted);
     ServerClient came;
     came.host_name = "web1";
     came.host_port = 41235;
     lan.world.named[lan.db].add(came);
-    EXPECT_EQ(lan.told(one), unlisted) << "another port";
+    EXPECT_EQ(lan.describe(one), unlisted) << "another port";
     came.host_port = 41234;
     lan.world.named[lan.db].add(came);
-    EXPECT_EQ(lan.told(one), without_row);
+    EXPECT_EQ(lan.describe(one), without_row);
 }
 
 TEST(NamedRowsJoin, AUnixSocketsRowIsNoneOfThese) {
@@ -190,7 +190,7 @@ TEST(NamedRowsJoin, AUnixSocketsRowIsNoneOfThese) {
     ServerClient& row = lan.world.answer(lan.db).clients.emplace_back();
     row.id = 99;
     row.by_unix_socket = true;
-    EXPECT_EQ(lan.told(one), unlisted);
+    EXPECT_EQ(lan.describe(one), unlisted);
 }
 
 // The dead are found by the kernel, and told with their rows.
@@ -201,8 +201,8 @@ TEST(NamedRowsJoin, GhostsAndOrphansByTheKernel) {
     const std::uint64_t id = thread_by_name(lan.world, ghost).id;
     lan.world.lose_client(ghost);
     lan.world.lose_server(orphan);
-    EXPECT_EQ(lan.told(ghost), "ghost [peer-socket-absent] " + std::to_string(id));
-    EXPECT_EQ(lan.told(orphan), "orphan [peer-socket-absent] -");
+    EXPECT_EQ(lan.describe(ghost), "ghost [peer-socket-absent] " + std::to_string(id));
+    EXPECT_EQ(lan.describe(orphan), "orphan [peer-socket-absent] -");
 }
 
 // What lives at the server although its list seems to lack it: to a server out of sight nothing

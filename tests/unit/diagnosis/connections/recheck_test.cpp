@@ -36,20 +36,20 @@ struct Lan {
     }
 };
 
-TEST(SecondLook, AGhost) {
+TEST(Recheck, AGhost) {
     Lan lan;
     lan.world.lose_client(lan.pair);
     EXPECT_EQ(lan.verdict(), "ghost [peer-socket-absent]");
     EXPECT_EQ(lan.world.settled, 1);
 }
 
-TEST(SecondLook, AnOrphanBesideLivingConnectionsToTheSameServer) {
+TEST(Recheck, AnOrphanBesideLivingConnectionsToTheSameServer) {
     Lan lan;
     lan.world.lose_server(lan.pair);
     EXPECT_EQ(lan.verdict(), "orphan [peer-socket-absent]");
 }
 
-TEST(SecondLook, WhatTheDumpMissedIsFound) {
+TEST(Recheck, WhatTheDumpMissedIsFound) {
     for (const bool client : {true, false}) {
         Lan lan;
         if (client)
@@ -75,7 +75,7 @@ TEST(SecondLook, WhatTheDumpMissedIsFound) {
     EXPECT_EQ(unknown.verdict(), "healthy [peer-socket-present]");
 }
 
-TEST(SecondLook, WhatEndedMeanwhileIsDropped) {
+TEST(Recheck, WhatEndedMeanwhileIsDropped) {
     const auto after = [](const std::function<void(Lan&)>& change) {
         Lan lan;
         change(lan);
@@ -116,7 +116,7 @@ TEST(SecondLook, WhatEndedMeanwhileIsDropped) {
               "transient []");
 }
 
-TEST(SecondLook, APeerThatWasClosingIsLookedAtAgain) {
+TEST(Recheck, APeerThatWasClosingIsLookedAtAgain) {
     const auto after = [](const std::function<void(Lan&, Socket&, Socket&)>& change) {
         Lan lan;
         lan.world.seen(lan.web, lan.pair.client_tuple).state = State::fin_wait_1;
@@ -206,7 +206,7 @@ const std::vector<Doubt>& doubts() {
     return all;
 }
 
-TEST(SecondLook, EveryDoubtIsNeitherGhostNorOrphan) {
+TEST(Recheck, EveryDoubtIsNeitherGhostNorOrphan) {
     for (const Doubt& doubt : doubts()) {
         for (const bool ghost : {true, false}) {
             Lan lan;
@@ -221,7 +221,7 @@ TEST(SecondLook, EveryDoubtIsNeitherGhostNorOrphan) {
     }
 }
 
-TEST(SecondLook, AnotherSocketWithTheClientsLocalEndMayBeIt) {
+TEST(Recheck, AnotherSocketWithTheClientsLocalEndMayBeIt) {
     // The client knows the server by another address, which is translated beyond what is in sight.
     Lan lan;
     lan.world.lose_client(lan.pair);
@@ -229,7 +229,7 @@ TEST(SecondLook, AnotherSocketWithTheClientsLocalEndMayBeIt) {
     EXPECT_EQ(lan.world.verdict_of(lan.pair), maybe);
 }
 
-TEST(SecondLook, APortThatIsUsedAgainForAnotherServerInSight) {
+TEST(Recheck, APortThatIsUsedAgainForAnotherServerInSight) {
     // The client's host has lost the connection and given its port to one that is plainly another.
     Lan lan;
     lan.world.lose_client(lan.pair);
@@ -242,7 +242,7 @@ TEST(SecondLook, APortThatIsUsedAgainForAnotherServerInSight) {
     EXPECT_EQ(lan.world.verdict_of(lan.pair), maybe) << "which may hand it on to our server";
 }
 
-TEST(SecondLook, AnAddressThatOthersHaveToo) {
+TEST(Recheck, AnAddressThatOthersHaveToo) {
     // Where the way is proven it does not matter who else has the address.
     Lan lan;
     lan.world.lose_client(lan.pair);
@@ -257,7 +257,7 @@ TEST(SecondLook, AnAddressThatOthersHaveToo) {
         << "two connections, and neither speaks for the other";
 }
 
-TEST(SecondLook, AServerThatDoesNotListItsOwnSocket) {
+TEST(Recheck, AServerThatDoesNotListItsOwnSocket) {
     Lan lan;
     lan.world.lose_client(lan.pair);
     lan.world.link(World::eth0(lan.server)).peer_netns.reset();
@@ -273,7 +273,7 @@ TEST(SecondLook, AServerThatDoesNotListItsOwnSocket) {
     EXPECT_EQ(lan.world.verdict_of(lan.pair), unknown);
 }
 
-TEST(SecondLook, CloseWaitIsALeakOnlyWhenItLasts) {
+TEST(Recheck, CloseWaitIsALeakOnlyWhenItLasts) {
     for (const bool of_server : {true, false}) {
         const auto after = [&](const std::function<void(Lan&, Socket&)>& change) {
             Lan lan;
@@ -299,7 +299,7 @@ TEST(SecondLook, CloseWaitIsALeakOnlyWhenItLasts) {
     }
 }
 
-TEST(SecondLook, TheAcceptQueue) {
+TEST(Recheck, TheAcceptQueue) {
     Lan lan;
     lan.world.change_server(lan.pair, [](Socket& each) { each.inode = 0; });
     lan.world.unlist(lan.pair);
@@ -320,7 +320,7 @@ TEST(SecondLook, TheAcceptQueue) {
     EXPECT_EQ(closed.verdict(), "close-wait [peer-closed accept-queue]");
 }
 
-TEST(SecondLook, OneConnectionFoundFromBothEndsIsOneRow) {
+TEST(Recheck, OneConnectionFoundFromBothEndsIsOneRow) {
     // From the server to the client the way is not proven, from the client to the server it is:
     // each end is found alone.
     Lan lan;
@@ -331,7 +331,7 @@ TEST(SecondLook, OneConnectionFoundFromBothEndsIsOneRow) {
     EXPECT_EQ(lan.world.verdict_of(report, lan.pair), "healthy [peer-socket-present]");
 }
 
-TEST(SecondLook, ARowWithoutLaddrIsKeptWhenItsSocketIsNotFound) {
+TEST(Recheck, ARowWithoutLaddrIsKeptWhenItsSocketIsNotFound) {
     Lan lan;
     lan.world.sample.servers[lan.redis].listening = {end("0.0.0.0:6379")};
     lan.world.sample.servers[lan.redis].endpoint = end("0.0.0.0:6379");
@@ -346,7 +346,7 @@ TEST(SecondLook, ARowWithoutLaddrIsKeptWhenItsSocketIsNotFound) {
     EXPECT_EQ(lan.world.verdict_of(lan.pair), "nothing");
 }
 
-TEST(SecondLook, AnotherHostsSocketIsNotTheVrfs) {
+TEST(Recheck, AnotherHostsSocketIsNotTheVrfs) {
     // Bound to the device that the way takes, it is on that way.
     Lan lan;
     lan.world.lose_client(lan.pair);

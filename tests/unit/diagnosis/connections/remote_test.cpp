@@ -95,7 +95,7 @@ TEST(RemoteServer, TheSameAddressInAnotherNamespaceIsAnotherClient) {
     remote.world.unlist(remote.pair);
     remote.world.socket(twin, remote.pair.client_tuple, 701);
     for (const Connection& each : remote.world.report().connections) {
-        EXPECT_EQ(test::told(each), each.client_socket->netns == remote.web ? orphan : unknown);
+        EXPECT_EQ(test::describe(each), each.client_socket->netns == remote.web ? orphan : unknown);
     }
 }
 

@@ -331,7 +331,7 @@ TEST(FirstLaw, ASnapshotNeverKillsTheLiving) {
             const bool called_dead =
                 each.verdict == Verdict::ghost || each.verdict == Verdict::orphan;
             ASSERT_FALSE(called_dead && world.living.contains(each.client_end))
-                << "seed " << seed << ": " << each.client_end.text() << ' ' << test::told(each);
+                << "seed " << seed << ": " << each.client_end.text() << ' ' << test::describe(each);
             if (world.dead.contains(each.client_end)) ++(called_dead ? found : missed);
         }
     }

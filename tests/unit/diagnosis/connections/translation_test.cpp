@@ -53,7 +53,7 @@ TEST(Translation, BothSidesAreOneConnection) {
         const Report report = r.world.report();
         ASSERT_EQ(report.connections.size(), 1U);
         const Connection& each = report.connections.front();
-        EXPECT_EQ(test::told(each), "healthy [nat-translated peer-socket-present]");
+        EXPECT_EQ(test::describe(each), "healthy [nat-translated peer-socket-present]");
         EXPECT_EQ(each.own_client_end(), pair.client_tuple.local);
         EXPECT_EQ(each.dialled_end(), pair.client_tuple.remote);
         EXPECT_EQ(each.client_end, pair.server_tuple.remote);

@@ -122,7 +122,7 @@ struct World : Witness {
     }
 
     // "server-inode client-inode row-id verdict [evidence]" a line, sorted.
-    std::string told() {
+    std::string describe() {
         std::vector<std::string> lines;
         const auto inode = [](const Socket* socket) {
             return socket == nullptr ? "-" : std::to_string(socket->inode);
@@ -131,9 +131,9 @@ struct World : Witness {
             std::string line = each.server == 0 ? "" : std::to_string(each.server) + ": ";
             line += inode(each.server_socket) + ' ' + inode(each.client_socket) + ' ' +
                     (each.row == nullptr ? "-" : std::to_string(each.row->id)) + ' ' +
-                    std::string(word(each.verdict)) + " [";
+                    std::string(to_string(each.verdict)) + " [";
             for (const Evidence evidence : each.evidence)
-                line += (line.ends_with('[') ? "" : " ") + std::string(word(evidence));
+                line += (line.ends_with('[') ? "" : " ") + std::string(to_string(evidence));
             lines.push_back(line + "]\n");
         }
         std::ranges::sort(lines);
@@ -149,7 +149,7 @@ TEST(UnixJoin, BothEndsAndTheirRow) {
     world.connect(30, 9);
     world.row(2, 9);
     world.row(1, 8);
-    EXPECT_EQ(world.told(),
+    EXPECT_EQ(world.describe(),
               "20 21 1 healthy [peer-socket-present]\n30 31 2 healthy [peer-socket-present]\n");
     EXPECT_EQ(world.settled, 0);
 }
@@ -157,7 +157,7 @@ TEST(UnixJoin, BothEndsAndTheirRow) {
 TEST(UnixJoin, OurOwnIsLeftOut) {
     World world;
     world.connect(20, 8, own_pid);
-    EXPECT_EQ(world.told(), "");
+    EXPECT_EQ(world.describe(), "");
 }
 
 TEST(UnixJoin, ThePeerClosed) {
@@ -165,14 +165,14 @@ TEST(UnixJoin, ThePeerClosed) {
     world.connect(20, 8);
     world.row(1, 8);
     world.leave(20, world.sample.unix_side.sockets);
-    EXPECT_EQ(world.told(), "20 - 1 close-wait [peer-closed]\n");
+    EXPECT_EQ(world.describe(), "20 - 1 close-wait [peer-closed]\n");
     EXPECT_EQ(world.settled, 1);
     // What has gone by the second look was an ordinary end.
     world.again = world.sample.unix_side.sockets;
     std::erase_if(*world.again, [](const UnixSocket& each) { return each.socket.inode == 20; });
-    EXPECT_EQ(world.told(), "");
+    EXPECT_EQ(world.describe(), "");
     world.blind = true;
-    EXPECT_EQ(world.told(), "20 - 1 unverified [peer-out-of-sight]\n");
+    EXPECT_EQ(world.describe(), "20 - 1 unverified [peer-out-of-sight]\n");
 }
 
 TEST(UnixJoin, ACopyInAForkedChildIsNoLeak) {
@@ -182,15 +182,16 @@ TEST(UnixJoin, ACopyInAForkedChildIsNoLeak) {
     world.own(20, 101, 8);
     world.own(10, 101, 6);
     world.sample.processes.by_pid[101].parent = redis_pid;
-    EXPECT_EQ(world.told(), "20 - - close-wait [peer-closed]\n") << "the server holds it as well";
+    EXPECT_EQ(world.describe(), "20 - - close-wait [peer-closed]\n")
+        << "the server holds it as well";
     world.sample.processes.owners[20] = {{101, 8}};
-    EXPECT_EQ(world.told(), "");
+    EXPECT_EQ(world.describe(), "");
     world.sample.processes.by_pid[101].parent = 1;
-    EXPECT_EQ(world.told(), "20 - - close-wait [peer-closed]\n");
+    EXPECT_EQ(world.describe(), "20 - - close-wait [peer-closed]\n");
     // A server that forks its workers and tells of no client.
     world.sample.processes.by_pid[101].parent = redis_pid;
     world.sample.servers[0].answer.clients_complete = false;
-    EXPECT_EQ(world.told(), "20 - - close-wait [peer-closed]\n");
+    EXPECT_EQ(world.describe(), "20 - - close-wait [peer-closed]\n");
 }
 
 TEST(UnixJoin, AnotherSocketWithTheInodeIsNotTheOne) {
@@ -199,7 +200,7 @@ TEST(UnixJoin, AnotherSocketWithTheInodeIsNotTheOne) {
     world.leave(20, world.sample.unix_side.sockets);
     world.again = world.sample.unix_side.sockets;
     world.socket(20, *world.again).socket.cookie = 7;
-    EXPECT_EQ(world.told(), "");
+    EXPECT_EQ(world.describe(), "");
 }
 
 TEST(UnixJoin, WhatEndsBetweenTheLooksIsTransient) {
@@ -207,26 +208,26 @@ TEST(UnixJoin, WhatEndsBetweenTheLooksIsTransient) {
     world.connect(20, 8);  // with no row: looked at again
     world.again = world.sample.unix_side.sockets;
     world.leave(20, *world.again);
-    EXPECT_EQ(world.told(), "20 - - transient []\n");
+    EXPECT_EQ(world.describe(), "20 - - transient []\n");
 }
 
 TEST(UnixJoin, AClientsEndThatIsLeft) {
     World world;
     world.connect(20, 8);
     world.leave(21, world.sample.unix_side.sockets);
-    EXPECT_EQ(world.told(), "") << "whose client it was is not known";
+    EXPECT_EQ(world.describe(), "") << "whose client it was is not known";
     world.sample.unix_side.remotes[21] = {path, redis_pid};
-    EXPECT_EQ(world.told(), "- 21 - close-wait [peer-closed]\n");
+    EXPECT_EQ(world.describe(), "- 21 - close-wait [peer-closed]\n");
     world.sample.unix_side.remotes[21] = {"/run/other.sock", redis_pid};
-    EXPECT_EQ(world.told(), "");
+    EXPECT_EQ(world.describe(), "");
     // Its server ended, and one listens there now: it is that one's path.
     world.sample.unix_side.remotes[21] = {path, 99};
-    EXPECT_EQ(world.told(), "- 21 - close-wait [peer-closed]\n");
+    EXPECT_EQ(world.describe(), "- 21 - close-wait [peer-closed]\n");
     // Of two it is one's own.
     world.add_server(path, 101, 11);
-    EXPECT_EQ(world.told(), "");
+    EXPECT_EQ(world.describe(), "");
     world.sample.unix_side.remotes[21] = {path, 101};
-    EXPECT_EQ(world.told(), "1: - 21 - close-wait [peer-closed]\n");
+    EXPECT_EQ(world.describe(), "1: - 21 - close-wait [peer-closed]\n");
 }
 
 TEST(UnixJoin, NobodyAccepts) {
@@ -234,7 +235,7 @@ TEST(UnixJoin, NobodyAccepts) {
     world.add(21, State::established, "", 0);
     world.own(21, 200, 3);
     world.socket(10).pending = {21, 999};
-    EXPECT_EQ(world.told(), "- 21 - unaccepted [accept-queue]\n");
+    EXPECT_EQ(world.describe(), "- 21 - unaccepted [accept-queue]\n");
     // Accepted in between: it has an end there now.
     world.again = world.sample.unix_side.sockets;
     world.socket(10, *world.again).pending.clear();
@@ -244,10 +245,10 @@ TEST(UnixJoin, NobodyAccepts) {
     accepted.name = path;
     accepted.peer_inode = 21;
     world.again->push_back(accepted);
-    EXPECT_EQ(world.told(), "20 21 - healthy [peer-socket-present]\n");
+    EXPECT_EQ(world.describe(), "20 21 - healthy [peer-socket-present]\n");
     // Ours waits as well, at a server that is stopped.
     world.sample.processes.owners[21] = {{own_pid, 3}};
-    EXPECT_EQ(world.told(), "");
+    EXPECT_EQ(world.describe(), "");
 }
 
 TEST(UnixJoin, HalfClosed) {
@@ -256,7 +257,7 @@ TEST(UnixJoin, HalfClosed) {
     world.row(1, 8);
     world.socket(20).shutdown = 1;
     world.socket(21).shutdown = 2;
-    EXPECT_EQ(world.told(), "20 21 1 suspect [peer-closing]\n");
+    EXPECT_EQ(world.describe(), "20 21 1 suspect [peer-closing]\n");
 }
 
 TEST(UnixJoin, TheServerDoesNotListWhatItHolds) {
@@ -264,22 +265,22 @@ TEST(UnixJoin, TheServerDoesNotListWhatItHolds) {
     world.connect(20, 8);
     world.connect(30, 9);
     world.row(2, 9);
-    EXPECT_EQ(world.told(),
+    EXPECT_EQ(world.describe(),
               "20 21 - suspect [peer-socket-present server-not-listing]\n"
               "30 31 2 healthy [peer-socket-present]\n");
     // It came after the list was made.
     world.row(3, 8);
     world.lists[0] = world.sample.servers[0].answer.clients;
     world.sample.servers[0].answer.clients.pop_back();
-    EXPECT_EQ(world.told(),
+    EXPECT_EQ(world.describe(),
               "20 21 - healthy [peer-socket-present]\n30 31 2 healthy [peer-socket-present]\n");
     world.lists_again = false;
-    EXPECT_EQ(world.told(),
+    EXPECT_EQ(world.describe(),
               "20 21 - healthy [peer-socket-present]\n30 31 2 healthy [peer-socket-present]\n");
     world.lists_again = true;
     world.lists.clear();
     world.sample.servers[0].answer.clients_complete = false;
-    EXPECT_EQ(world.told(),
+    EXPECT_EQ(world.describe(),
               "20 21 - healthy [peer-socket-present]\n30 31 2 healthy [peer-socket-present]\n");
 }
 
@@ -289,21 +290,22 @@ TEST(UnixJoin, ADescriptorThatIsUsedAgain) {
     world.connect(20, 8);
     world.sample.unix_side.earlier.clear();
     world.row(1, 8);
-    EXPECT_EQ(world.told(), "20 21 1 healthy [peer-socket-present]\n");
+    EXPECT_EQ(world.describe(), "20 21 1 healthy [peer-socket-present]\n");
     world.lists[0] = world.sample.servers[0].answer.clients;
     world.lists[0][0].id = 2;
-    EXPECT_EQ(world.told(), "20 21 - healthy [peer-socket-present]\n");
+    EXPECT_EQ(world.describe(), "20 21 - healthy [peer-socket-present]\n");
 }
 
 TEST(UnixJoin, RowsOfWhatIsNotInSight) {
     World world;
     world.row(1, 8);
     world.row(2, 9).idle_s = 900;
-    EXPECT_EQ(world.told(),
+    EXPECT_EQ(world.describe(),
               "- - 1 healthy [recent-traffic]\n- - 2 unverified [peer-out-of-sight]\n");
     EXPECT_EQ(world.settled, 0);
     world.lists[0] = {world.sample.servers[0].answer.clients[1]};
-    EXPECT_EQ(world.told(), "- - 2 unverified [peer-out-of-sight]\n") << "the other one has ended";
+    EXPECT_EQ(world.describe(), "- - 2 unverified [peer-out-of-sight]\n")
+        << "the other one has ended";
 }
 
 TEST(UnixJoin, WithoutRightsEachCountsOnce) {
@@ -312,10 +314,10 @@ TEST(UnixJoin, WithoutRightsEachCountsOnce) {
     world.connect(30, 9);
     world.row(1, 8);
     world.sample.processes.owners.clear();
-    EXPECT_EQ(world.told(),
+    EXPECT_EQ(world.describe(),
               "- - 1 healthy [recent-traffic]\n30 31 - healthy [peer-socket-present]\n");
     world.row(2, 9);
-    EXPECT_EQ(world.told(), "- - 1 healthy [recent-traffic]\n- - 2 healthy [recent-traffic]\n");
+    EXPECT_EQ(world.describe(), "- - 1 healthy [recent-traffic]\n- - 2 healthy [recent-traffic]\n");
 }
 
 TEST(UnixJoin, TheSamePathTwice) {
@@ -325,12 +327,12 @@ TEST(UnixJoin, TheSamePathTwice) {
     world.connect(30, 8, 200, 101);
     world.row(1, 8);
     world.row(1, 8, other);
-    EXPECT_EQ(world.told(),
+    EXPECT_EQ(world.describe(),
               "1: 30 31 1 healthy [peer-socket-present]\n20 21 1 healthy [peer-socket-present]\n");
     // Whose it is cannot be told without its owner.
     world.sample.processes.owners.erase(20);
     world.sample.servers[0].answer.clients.clear();
-    EXPECT_EQ(world.told(), "1: 30 31 1 healthy [peer-socket-present]\n");
+    EXPECT_EQ(world.describe(), "1: 30 31 1 healthy [peer-socket-present]\n");
 }
 
 TEST(UnixJoin, TheListOfAnotherProcessSaysNothingOfTheseSockets) {
@@ -338,11 +340,11 @@ TEST(UnixJoin, TheListOfAnotherProcessSaysNothingOfTheseSockets) {
     world.connect(20, 8);
     world.row(1, 8);
     world.sample.servers[0].answer.process_id = 7;
-    EXPECT_EQ(world.told(),
+    EXPECT_EQ(world.describe(),
               "- - 1 healthy [recent-traffic]\n20 21 - healthy [peer-socket-present]\n");
     // In a pid namespace of its own it is 7.
     world.sample.processes.by_pid[redis_pid].namespace_pid = 7;
-    EXPECT_EQ(world.told(), "20 21 1 healthy [peer-socket-present]\n");
+    EXPECT_EQ(world.describe(), "20 21 1 healthy [peer-socket-present]\n");
 }
 
 TEST(UnixJoin, AServiceManagerThatHoldsTheListenerToo) {
@@ -350,7 +352,7 @@ TEST(UnixJoin, AServiceManagerThatHoldsTheListenerToo) {
     world.sample.processes.owners[10] = {{1000, 40}, {redis_pid, 6}};
     world.sample.servers[0].pid = 1000;
     world.connect(20, 8);
-    EXPECT_EQ(world.told(), "20 21 - healthy [peer-socket-present]\n");
+    EXPECT_EQ(world.describe(), "20 21 - healthy [peer-socket-present]\n");
 }
 
 TEST(UnixJoin, NeverGhostOrOrphan) {
@@ -369,7 +371,7 @@ TEST(UnixJoin, NeverGhostOrOrphan) {
         apply(*world.again, bits >> 6U);
         world.sample.unix_side.remotes[21] = {path, redis_pid};
         if (bits % 3 == 0) world.row(1, 8);
-        const std::string told = world.told();
+        const std::string told = world.describe();
         EXPECT_FALSE(told.contains("ghost") || told.contains("orphan")) << bits << told;
     }
 }

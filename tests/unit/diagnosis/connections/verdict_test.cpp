@@ -50,8 +50,8 @@ std::string judged(const Case& each, std::optional<std::uint64_t> keepalive_s = 
     connection.client_socket = client ? &*client : nullptr;
     connection.row = each.row_idle_s ? &row : nullptr;
     judge(connection, each.facts, Policy{}, keepalive_s);
-    std::string text = test::told(connection);
-    text += " keepalive " + std::string(word(connection.keepalive));
+    std::string text = test::describe(connection);
+    text += " keepalive " + std::string(to_string(connection.keepalive));
     text += ", heard " +
             (connection.last_heard_ms ? std::to_string(*connection.last_heard_ms) : "never");
     if (connection.kernel_gives_up_in_s)
@@ -194,8 +194,10 @@ TEST(Verdict, HandshakesAndOrdinaryClosingStatesAreTransient) {
          {syn_sent, syn_received, fin_wait_1, fin_wait_2, time_wait, last_ack, closing, closed}) {
         for (const PeerView view : {out, PeerView::absent, PeerView::closing, PeerView::present}) {
             const std::string expected = "transient [] keepalive unknown, heard 90000";
-            EXPECT_EQ(judged({"", in(state), none, peer(view), none, ""}), expected) << word(state);
-            EXPECT_EQ(judged({"", none, in(state), peer(view), none, ""}), expected) << word(state);
+            EXPECT_EQ(judged({"", in(state), none, peer(view), none, ""}), expected)
+                << to_string(state);
+            EXPECT_EQ(judged({"", none, in(state), peer(view), none, ""}), expected)
+                << to_string(state);
             // The server's side is the one that is judged.
             EXPECT_EQ(judged({"", in(state), Side{}, peer(view), none, ""}), expected);
         }

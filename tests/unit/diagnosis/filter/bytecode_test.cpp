@@ -11,8 +11,8 @@
 #include <cstring>
 
 #include "netlink/sockets/bytecode.h"
+#include "tests/unit/diagnosis/filter/describe.h"
 #include "tests/unit/diagnosis/filter/random.h"
-#include "tests/unit/diagnosis/filter/told.h"
 
 namespace connleak::netlink {
 namespace {
@@ -197,7 +197,7 @@ void expect_superset(RandomExpressions::Kinds kinds, unsigned seed, bool exact) 
             spared += passed ? 0 : 1;
             ASSERT_TRUE(passed || answer == FilterAnswer::no)
                 << filter_text(words) << "\n"
-                << told(words) << "\n"
+                << describe(words) << "\n"
                 << socket.tuple.local.text() << " " << socket.tuple.remote.text();
             if (!exact) continue;
             ASSERT_EQ(passed, answer == FilterAnswer::yes) << filter_text(words);

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "tests/unit/diagnosis/filter/told.h"
+#include "tests/unit/diagnosis/filter/describe.h"
 
 namespace connleak::filter {
 namespace {

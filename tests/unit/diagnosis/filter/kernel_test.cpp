@@ -29,8 +29,8 @@
 
 #include "netlink/sockets/filter_bytecode.h"
 #include "netlink/sockets/sock_diag.h"
+#include "tests/unit/diagnosis/filter/describe.h"
 #include "tests/unit/diagnosis/filter/random.h"
-#include "tests/unit/diagnosis/filter/told.h"
 #include "tests/unit/netlink/lab.h"
 
 namespace connleak::netlink {
@@ -196,7 +196,7 @@ Rows rows_of(const std::vector<Socket>& sockets, const Filter& filter) {
     const bool one_state = filter.states && std::has_single_bit(*filter.states);
     Rows rows;
     for (const Socket& socket : sockets)
-        rows.push_back(fmt::format("{} {} {}", one_state ? "*" : ss_word(socket.state),
+        rows.push_back(fmt::format("{} {} {}", one_state ? "*" : ss_name(socket.state),
                                    text_of(socket.tuple.local, socket.ipv6_socket),
                                    text_of(socket.tuple.remote, socket.ipv6_socket)));
     std::sort(rows.begin(), rows.end());
@@ -255,7 +255,7 @@ class FilterBesideSs : public testing::Test {
             if (ours == theirs && ours == without_kernel) return ours;
             if (attempt == 0) continue;
             EXPECT_EQ(ours, without_kernel) << filter_text(words);
-            EXPECT_EQ(ours, theirs) << filter_text(words) << "\n" << told(words);
+            EXPECT_EQ(ours, theirs) << filter_text(words) << "\n" << describe(words);
         }
         return ours;
     }

@@ -14,23 +14,23 @@ struct Service {
     NetnsId server = world.host("server", "10.0.0.1");
     std::size_t redis = world.redis(server, "10.0.0.1:6379");
     ServerAnswer& answer() { return world.answer(redis); }
-    std::string told(std::string_view code) {
+    std::string describe(std::string_view code) {
         const Report report = world.report();
         const auto found = std::ranges::find(report.findings, code, &Finding::code);
         if (found == report.findings.end()) return "none";
-        return std::string(word(found->severity)) + ' ' + std::to_string(found->count) + ": " +
+        return std::string(to_string(found->severity)) + ' ' + std::to_string(found->count) + ": " +
                found->summary + '\n' + found->remedy + '\n' + found->command;
     }
     std::string near_limit(std::uint64_t clients, std::uint64_t limit) {
         answer().connected_clients = clients;
         answer().maxclients = limit;
-        return told("clients-near-limit");
+        return describe("clients-near-limit");
     }
 };
 
 TEST(Capacity, ClientsNearTheLimit) {
     Service service;
-    EXPECT_EQ(service.told("clients-near-limit"), "none");
+    EXPECT_EQ(service.describe("clients-near-limit"), "none");
     EXPECT_EQ(service.near_limit(7'999, 10'000), "none");
     const std::string rest =
         "\nSee below who holds the most. Raising maxclients needs as many descriptors and harms "
@@ -51,10 +51,10 @@ TEST(Capacity, TheDescriptorsAreTheLimit) {
     EXPECT_EQ(client_limit(server), 10'000U);
     server.fd_limit = 10'032;
     EXPECT_EQ(client_limit(server), 10'000U);
-    EXPECT_EQ(service.told("fd-limit-below-maxclients"), "none");
+    EXPECT_EQ(service.describe("fd-limit-below-maxclients"), "none");
     server.fd_limit = 1'024;
     EXPECT_EQ(client_limit(server), 992U);
-    EXPECT_EQ(service.told("fd-limit-below-maxclients"),
+    EXPECT_EQ(service.describe("fd-limit-below-maxclients"),
               "warning 1024: maxclients is 10,000, but 1,024 descriptors suffice for 992 clients\n"
               "Raise LimitNOFILE of its unit for the next start, and the limit of the running "
               "process, which harms nobody:\n"
@@ -73,16 +73,16 @@ TEST(Capacity, TheDescriptorsAreTheLimit) {
 TEST(Capacity, RejectedConnections) {
     Service service;
     service.answer().rejected_connections = 0;
-    EXPECT_EQ(service.told("connections-rejected"), "none");
+    EXPECT_EQ(service.describe("connections-rejected"), "none");
     service.answer().rejected_connections = 1;
     const std::string rest =
         "\nClients met maxclients. The counter starts anew with CONFIG RESETSTAT\n";
-    EXPECT_EQ(service.told("connections-rejected"),
+    EXPECT_EQ(service.describe("connections-rejected"),
               "warning 1: 1 connection was refused since the server started" + rest);
     service.answer().rejected_connections = 1'234;
     service.answer().uptime_s = 3 * 86'400 + 4 * 3'600 + 59;
     EXPECT_EQ(
-        service.told("connections-rejected"),
+        service.describe("connections-rejected"),
         "warning 1234: 1,234 connections were refused since the server started 3d 4h ago" + rest);
 }
 
@@ -104,24 +104,24 @@ struct Pool : Service {
 TEST(Capacity, DuplicatePersistentConnections) {
     Pool one;
     one.pool("www", 4, 1, 10);
-    EXPECT_EQ(one.told("duplicate-persistent-connections"), "none");
+    EXPECT_EQ(one.describe("duplicate-persistent-connections"), "none");
     Pool two;
     two.pool("www", 4, 2, 10);
     EXPECT_EQ(
-        two.told("duplicate-persistent-connections"),
+        two.describe("duplicate-persistent-connections"),
         "warning 4: php-fpm: pool www holds 2 persistent connections per worker (4 workers, 8 "
         "connections)\n"
         "Two pconnect() calls with different host, port, timeout or persistent_id make two "
         "connections. Make the calls alike, then reload the pool: old workers end after "
         "their request and take theirs with them\n");
     two.world.policy.persistent_after_s = 101;
-    EXPECT_EQ(two.told("duplicate-persistent-connections"), "none") << "they are too young";
+    EXPECT_EQ(two.describe("duplicate-persistent-connections"), "none") << "they are too young";
     // An application server with a pool of connections is no such worker.
     Service java;
     java.world.process(700, "java", java.server);
     for (int port = 1; port <= 10; ++port)
         java.world.connect(java.server, "10.0.0.1:" + std::to_string(port), java.redis, 700);
-    EXPECT_EQ(java.told("duplicate-persistent-connections"), "none");
+    EXPECT_EQ(java.describe("duplicate-persistent-connections"), "none");
 }
 
 TEST(Capacity, FullPools) {
@@ -129,9 +129,9 @@ TEST(Capacity, FullPools) {
     service.pool("www", 4, 2, 50);
     service.answer().connected_clients = 12;
     service.answer().maxclients = 104;
-    EXPECT_EQ(service.told("persistent-exceeds-capacity"), "none");
+    EXPECT_EQ(service.describe("persistent-exceeds-capacity"), "none");
     service.answer().maxclients = 103;
-    EXPECT_EQ(service.told("persistent-exceeds-capacity"),
+    EXPECT_EQ(service.describe("persistent-exceeds-capacity"),
               "warning 104: full PHP-FPM pools would hold 100 connections, with the others 104: "
               "more than the limit of 103\n"
               "Lower pm.max_children or the connections per worker, or raise maxclients, which "
@@ -139,11 +139,11 @@ TEST(Capacity, FullPools) {
               "redis-cli -h 10.0.0.1 -p 6379 CONFIG SET maxclients 130");
     service.answer().connected_clients = 8;
     service.answer().maxclients = 99;
-    EXPECT_TRUE(service.told("persistent-exceeds-capacity")
+    EXPECT_TRUE(service.describe("persistent-exceeds-capacity")
                     .starts_with("warning 100: full PHP-FPM pools would hold 100 connections: more "
                                  "than the limit of 99\n"));
     service.world.sample.processes.pools[0].max_children.reset();
-    EXPECT_EQ(service.told("persistent-exceeds-capacity"), "none");
+    EXPECT_EQ(service.describe("persistent-exceeds-capacity"), "none");
 }
 
 TEST(Capacity, EphemeralPorts) {
@@ -160,7 +160,7 @@ TEST(Capacity, EphemeralPorts) {
             std::ranges::find(report.findings, "ephemeral-port-pressure", &Finding::code);
         return found == report.findings.end()
                    ? "none"
-                   : std::string(word(found->severity)) + ' ' + std::to_string(found->count) +
+                   : std::string(to_string(found->severity)) + ' ' + std::to_string(found->count) +
                          ": " + found->summary + '\n' + found->remedy + '\n' + found->command;
     };
     int port = 40'000;
@@ -173,20 +173,20 @@ TEST(Capacity, EphemeralPorts) {
         }
     };
     burn(59);
-    EXPECT_EQ(told(), "none");
+    EXPECT_EQ(describe(), "none");
     burn(1);
     const std::string rest =
         "\nConnections that are opened for each request leave TIME-WAIT behind: keep them open "
         "(pconnect, a pool). A wider range helps until then and harms nobody:\n"
         "ip netns exec web sysctl -w net.ipv4.ip_local_port_range=\"1024 65535\"";
-    EXPECT_EQ(told(),
+    EXPECT_EQ(describe(),
               "warning 60: 10.0.0.2 uses 60 of 100 ephemeral ports (60 %) to 10.0.0.1:6379" + rest);
     burn(25);
     EXPECT_EQ(
-        told(),
+        describe(),
         "critical 85: 10.0.0.2 uses 85 of 100 ephemeral ports (85 %) to 10.0.0.1:6379" + rest);
     world.at(web).port_range_high = 0;
-    EXPECT_EQ(told(), "none") << "the range is not known";
+    EXPECT_EQ(describe(), "none") << "the range is not known";
     EXPECT_EQ(world.report().counts[redis].verdict[std::size_t(Verdict::transient)], 85U);
 }
 

@@ -19,8 +19,9 @@ const Finding* find(const Report& report, std::string_view code) {
 // "warning 2: summary | remedy | command", and its shares, a line each.
 std::string shown(const Finding* finding) {
     if (finding == nullptr) return "none";
-    std::string text = std::string(word(finding->severity)) + ' ' + std::to_string(finding->count) +
-                       ": " + finding->summary + '\n' + finding->remedy + '\n' + finding->command;
+    std::string text = std::string(to_string(finding->severity)) + ' ' +
+                       std::to_string(finding->count) + ": " + finding->summary + '\n' +
+                       finding->remedy + '\n' + finding->command;
     for (const Share& share : finding->shares) {
         text += '\n' + share.name + ": " + std::to_string(share.count);
         if (share.quiet_max_s)
@@ -33,7 +34,7 @@ std::string shown(const Finding* finding) {
 std::string codes(const Report& report) {
     std::string text;
     for (const Finding& each : report.findings)
-        text += (text.empty() ? "" : " ") + std::string(word(each.severity)) + ':' + each.code;
+        text += (text.empty() ? "" : " ") + std::string(to_string(each.severity)) + ':' + each.code;
     return text;
 }
 
@@ -56,7 +57,7 @@ struct Lan {
         return made;
     }
     ServerAnswer& answer() { return world.answer(redis); }
-    std::string told(std::string_view code) {
+    std::string describe(std::string_view code) {
         const Report report = world.report();
         return shown(find(report, code));
     }
@@ -83,7 +84,7 @@ TEST(Findings, Ghosts) {
                "frees " +
                slots + " and touches no living client; without --yes it shows its plan:\n";
     };
-    EXPECT_EQ(lan.told("ghost-connections"),
+    EXPECT_EQ(lan.describe("ghost-connections"),
               "warning 1: 1 ghost: the host it came from no longer has it" + remedy("1 slot") + id +
                   "\n10.0.0.2: 1, 90 to 90 s");
     lan.world.lose_client(lan.connect("10.0.0.3"));
@@ -91,14 +92,14 @@ TEST(Findings, Ghosts) {
     lan.world.change_server(first, [](Socket& each) { each.info->last_ack_received_ms = 5'999; });
     lan.world.lose_client(lan.connect());
     lan.world.lose_client(lan.connect("10.0.0.3"));
-    EXPECT_EQ(lan.told("ghost-connections"),
+    EXPECT_EQ(lan.describe("ghost-connections"),
               "warning 5: 5 ghosts: the hosts they came from no longer have them" +
                   remedy("5 slots") + id + "\n10.0.0.3: 3, 90 to 90 s\n10.0.0.2: 2, 5 to 90 s");
     // From a tenth of the limit on they are a matter of now.
     lan.answer().maxclients = 51;
-    EXPECT_TRUE(lan.told("ghost-connections").starts_with("warning"));
+    EXPECT_TRUE(lan.describe("ghost-connections").starts_with("warning"));
     lan.answer().maxclients = 50;
-    EXPECT_TRUE(lan.told("ghost-connections").starts_with("critical"));
+    EXPECT_TRUE(lan.describe("ghost-connections").starts_with("critical"));
 }
 
 TEST(Findings, GhostsOfAServerThatTakesNoLogins) {
@@ -111,20 +112,20 @@ TEST(Findings, GhostsOfAServerThatTakesNoLogins) {
     EXPECT_EQ(codes(lan.world.report()),
               "critical:server-refuses-clients critical:ghost-connections");
     EXPECT_EQ(
-        lan.told("ghost-connections"),
+        lan.describe("ghost-connections"),
         "critical 1: 1 ghost: the host it came from no longer has it\n"
         "Each was looked at twice, and is looked at once more before it goes. That frees 1 slot "
         "and touches no living client; without --yes it shows its plan:\n"
         "connleak reap 10.0.0.1:6379 --yes\n"
         "10.0.0.2: 1, 90 to 90 s");
-    EXPECT_EQ(lan.told("server-refuses-clients"),
+    EXPECT_EQ(lan.describe("server-refuses-clients"),
               "critical 1: the server refuses new clients: max number of clients reached, its "
               "kernel holds 1 connection\n"
               "Free the ghosts first, as below: no login is possible until then. maxclients can be "
               "raised only from a connection that is already open (CONFIG SET), or in the "
               "configuration at the next start\n");
     lan.world.sample.sockets.clear();
-    EXPECT_EQ(lan.told("server-refuses-clients"),
+    EXPECT_EQ(lan.describe("server-refuses-clients"),
               "critical 0: the server refuses new clients: max number of clients reached\n"
               "No login is possible until a client goes: see below who holds the most. maxclients "
               "can be raised only from a connection that is already open (CONFIG SET), or in the "
@@ -135,20 +136,20 @@ TEST(Findings, Unreachable) {
     Lan lan;
     lan.connect();
     lan.answer() = {};
-    EXPECT_EQ(lan.told("server-unreachable"), "none") << "nobody asked it";
+    EXPECT_EQ(lan.describe("server-unreachable"), "none") << "nobody asked it";
     lan.answer().asked = true;
     lan.answer().error = "no answer within 3000 ms";
-    EXPECT_EQ(lan.told("server-unreachable"),
+    EXPECT_EQ(lan.describe("server-unreachable"),
               "critical 1: the server cannot be asked: no answer within 3000 ms\n"
               "What follows is what the kernel shows without it. Its process is there: see whether "
               "it is stopped, busy or blocked\n"
               "ps -o pid,stat,wchan:20,etime,args -p 500");
     lan.world.sample.servers[0].pid.reset();
-    EXPECT_EQ(lan.told("server-unreachable"),
+    EXPECT_EQ(lan.describe("server-unreachable"),
               "critical 1: the server cannot be asked: no answer within 3000 ms\n"
               "What follows is what the kernel shows without it\n");
     lan.answer().reachable = true;  // it wants a password: a gap, not a finding
-    EXPECT_EQ(lan.told("server-unreachable"), "none");
+    EXPECT_EQ(lan.describe("server-unreachable"), "none");
 }
 
 TEST(Findings, KeepaliveOff) {
@@ -157,10 +158,10 @@ TEST(Findings, KeepaliveOff) {
     const auto off = [&] {
         lan.world.change_server(lan.connect(), [](Socket& each) { each.timer = {}; });
     };
-    EXPECT_EQ(lan.told("keepalive-off"), "none");
+    EXPECT_EQ(lan.describe("keepalive-off"), "none");
     off();
     lan.answer().tcp_keepalive_s = 0;
-    EXPECT_EQ(lan.told("keepalive-off"),
+    EXPECT_EQ(lan.describe("keepalive-off"),
               "warning 1: 1 connection has no keepalive\n"
               "A peer that vanishes now stays for ever. connleak protect turns keepalive on for "
               "these connections, tcp-keepalive for new ones: the kernel then finds the dead and "
@@ -175,12 +176,12 @@ TEST(Findings, KeepaliveOff) {
         "The setting reaches new connections only. connleak protect turns keepalive on for these: "
         "the kernel then removes the dead by itself, and only the dead\n"
         "connleak protect 10.0.0.1:6379 --yes\n";
-    EXPECT_EQ(lan.told("keepalive-off"),
+    EXPECT_EQ(lan.describe("keepalive-off"),
               "warning 1: 1 connection has no keepalive: it predates the server's tcp-keepalive of "
               "300 s\n" +
                   predate + "client: 1, 90 to 90 s");
     off();
-    EXPECT_EQ(lan.told("keepalive-off"),
+    EXPECT_EQ(lan.describe("keepalive-off"),
               "warning 2: 2 connections have no keepalive: they predate the server's tcp-keepalive "
               "of 300 s\n" +
                   predate + "client: 2, 90 to 90 s");
@@ -209,7 +210,7 @@ TEST(Findings, Suspects) {
     lan.world.link(World::eth0(lan.server)).peer_netns.reset();
     lan.world.lose_client(pair);
     lan.world.change_server(pair, [](Socket& each) { each.timer.retransmits = 2; });
-    EXPECT_EQ(lan.told("suspect-connections"),
+    EXPECT_EQ(lan.describe("suspect-connections"),
               "warning 1: 1 connection shows signs of a dead peer, without proof\n"
               "Retransmissions and keepalive decide by themselves, in their time. connleak verify "
               "asks each peer now, and harms no living one:\n"
@@ -222,14 +223,14 @@ TEST(Findings, Orphans) {
     for (int count = 0; count < 2; ++count) {
         const Pair pair = lan.connect();
         lan.world.lose_server(pair);
-        EXPECT_TRUE(lan.told("orphan-connections")
+        EXPECT_TRUE(lan.describe("orphan-connections")
                         .starts_with(
                             count == 0 ? "warning 1: 1 client connection that the server no longer "
                                          "has\n"
                                        : "warning 2: 2 client connections that the server no "
                                          "longer has\n"));
     }
-    const std::string told = lan.told("orphan-connections");
+    const std::string told = lan.describe("orphan-connections");
     EXPECT_TRUE(told.ends_with(
         "\"\\(.client_socket.owners[0].pid) \\(.client|e) \\(.server|d|e)\"' | while read -r pid "
         "client server; do nsenter -t \"$pid\" -n ss -K state established src \"$client\" dst "
@@ -240,12 +241,12 @@ TEST(Findings, Orphans) {
 TEST(Findings, CloseWaitAndTheAcceptQueue) {
     Lan lan;
     lan.world.change_client(lan.connect(), [](Socket& each) { each.state = State::close_wait; });
-    EXPECT_EQ(lan.told("close-wait-leak"),
+    EXPECT_EQ(lan.describe("close-wait-leak"),
               "warning 1: 1 connection that the peer has closed and the owner has not\n"
               "A descriptor leak in the owner: only the owner can close them, or its restart\n\n"
               "client: 1, 90 to 90 s");
     lan.world.change_server(lan.connect(), [](Socket& each) { each.inode = 0; });
-    EXPECT_EQ(lan.told("unaccepted-connections"),
+    EXPECT_EQ(lan.describe("unaccepted-connections"),
               "warning 1: 1 connection waits in the listen queue: the server does not accept\n"
               "See whether the server's process is stopped, out of descriptors or busy with a long "
               "command\n"

@@ -24,7 +24,7 @@ std::string hidden(const Measures& measures) {
         const auto metric = static_cast<Metric>(at);
         for (const Blind& each : measures.blind) {
             if (!each.hides(metric)) continue;
-            told += (told.empty() ? "" : " ") + std::string(word(metric));
+            told += (told.empty() ? "" : " ") + std::string(to_string(metric));
             break;
         }
     }
@@ -32,16 +32,16 @@ std::string hidden(const Measures& measures) {
 }
 
 // "critical 10.9.0.1:6379 refuses …; warning 3 ghosts …"
-std::string told(const Health& health) {
+std::string describe(const Health& health) {
     std::string text;
     for (const Problem& each : health.problems)
-        text += (text.empty() ? "" : "; ") + std::string(word(each.level)) + ' ' + each.text +
+        text += (text.empty() ? "" : "; ") + std::string(to_string(each.level)) + ' ' + each.text +
                 each.place;
     return text;
 }
 
 std::string judged(World& world, const Rules& rules = default_rules()) {
-    return told(judge_health(world.sample, measures_of(world), rules));
+    return describe(judge_health(world.sample, measures_of(world), rules));
 }
 
 Rules only(Metric metric, std::string_view warning, std::string_view critical = "") {
@@ -55,7 +55,7 @@ Rules only(Metric metric, std::string_view warning, std::string_view critical = 
 TEST(Metric, Words) {
     for (std::size_t at = 0; at < metric_count; ++at) {
         const auto metric = static_cast<Metric>(at);
-        EXPECT_EQ(parse_metric(word(metric)), metric);
+        EXPECT_EQ(parse_metric(to_string(metric)), metric);
     }
     for (const char* text : {"", "ghost", "Ghosts", "ghosts ", "close-wait", "clients_used"})
         EXPECT_FALSE(parse_metric(text)) << text;
@@ -78,7 +78,7 @@ TEST(Measure, EachVerdict) {
     Made world(test::each_verdict);
     const Measures measures = measures_of(world);
     for (const Metric metric : {ghosts, orphans, suspects, close_wait, unaccepted})
-        EXPECT_EQ(measures[metric].value, 1) << word(metric);
+        EXPECT_EQ(measures[metric].value, 1) << to_string(metric);
     EXPECT_EQ(measures[per_process_max].worst, "worker.service, pid 900");
 }
 
@@ -86,7 +86,7 @@ TEST(Measure, AHealthyServer) {
     Made world(test::healthy);
     const Measures measures = measures_of(world);
     for (const Metric metric : {ghosts, orphans, suspects, close_wait, unaccepted, keepalive_off})
-        EXPECT_EQ(measures[metric].value, 0) << word(metric);
+        EXPECT_EQ(measures[metric].value, 0) << to_string(metric);
     EXPECT_EQ(measures[clients_used_percent].value, 0);
     EXPECT_EQ(judged(world), "");
 }

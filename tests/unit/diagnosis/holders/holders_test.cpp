@@ -49,7 +49,7 @@ std::string holders(const Report& report) {
 std::string groups(const Report& report) {
     std::string text;
     for (const Group& each : report.groups) {
-        text += each.name + " (" + std::string(word(each.kind)) +
+        text += each.name + " (" + std::string(to_string(each.kind)) +
                 "): " + std::to_string(each.workers) + " workers, " +
                 std::to_string(each.connections) + " connections, " +
                 std::to_string(each.persistent) + " persistent, at most " +

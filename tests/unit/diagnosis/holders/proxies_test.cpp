@@ -52,7 +52,7 @@ struct Front {
     }
 };
 
-std::string told(const std::optional<ProxyUse>& use) {
+std::string describe(const std::optional<ProxyUse>& use) {
     if (!use) return "none";
     std::string text = use->clients ? std::to_string(*use->clients) : "?";
     text += " at";
@@ -97,9 +97,9 @@ TEST(Proxies, ByGroupAndByHost) {
         "5 at 10.0.0.2:6380"
         "; worker.service: 2 with 3, 2 persistent, 2 each, 1 with two, silent 90, 0 unanswered"
         "; 10.0.3.17 (host): 0 with 2, 2 persistent, 0 each, 0 with two, silent 7200, 1 unanswered";
-    EXPECT_EQ(told(report.groups[0].proxy), expected);
+    EXPECT_EQ(describe(report.groups[0].proxy), expected);
     ASSERT_EQ(report.holders.size(), 1U);
-    EXPECT_EQ(told(report.holders[0].proxy), expected);
+    EXPECT_EQ(describe(report.holders[0].proxy), expected);
     EXPECT_EQ(carried(report),
               "40001 for worker.service at 10.0.0.2:50001\n"
               "40002 for worker.service at 10.0.0.2:50002\n"
@@ -119,8 +119,8 @@ TEST(Proxies, NamingChangesNothingElse) {
     const Report other = without.world.report();
     ASSERT_EQ(one.connections.size(), other.connections.size());
     for (std::size_t at = 0; at < one.connections.size(); ++at)
-        EXPECT_EQ(test::told(one.connections[at]), test::told(other.connections[at]));
-    EXPECT_EQ(told(other.groups[0].proxy), "none");
+        EXPECT_EQ(test::describe(one.connections[at]), test::describe(other.connections[at]));
+    EXPECT_EQ(describe(other.groups[0].proxy), "none");
     EXPECT_EQ(carried(other), "");
 }
 
@@ -151,18 +151,18 @@ TEST(Proxies, OfSeveralServers) {
     ASSERT_EQ(report.groups.size(), 2U);
     const std::string rest =
         " (host): 0 with 1, 1 persistent, 0 each, 0 with two, silent 5, 0 unanswered";
-    EXPECT_EQ(told(report.groups[0].proxy), "3 at 10.0.0.2:6380; 10.0.3.1" + rest);
-    EXPECT_EQ(told(report.groups[1].proxy), "3 at 10.0.0.2:6380; 10.0.3.2" + rest);
+    EXPECT_EQ(describe(report.groups[0].proxy), "3 at 10.0.0.2:6380; 10.0.3.1" + rest);
+    EXPECT_EQ(describe(report.groups[1].proxy), "3 at 10.0.0.2:6380; 10.0.3.2" + rest);
     // Nor where they look alike.
     for (ProxyClient& each : front.proxy().clients) each.lookalikes = 1;
-    EXPECT_EQ(told(front.world.report().groups[0].proxy), "3 at 10.0.0.2:6380");
+    EXPECT_EQ(describe(front.world.report().groups[0].proxy), "3 at 10.0.0.2:6380");
 }
 
 TEST(Proxies, ClientsThatAreNotKnown) {
     Front front;
     front.upstream();
     front.proxy().clients_known = false;
-    EXPECT_EQ(told(front.world.report().groups[0].proxy), "? at 10.0.0.2:6380");
+    EXPECT_EQ(describe(front.world.report().groups[0].proxy), "? at 10.0.0.2:6380");
     // One that holds no connection any more, or whose process went away.
     front.world.sample.proxies.push_back({601, ProxySign::program, false, true, {}, {}});
     EXPECT_EQ(front.world.report().groups.size(), 1U);
@@ -176,9 +176,9 @@ TEST(Proxies, OthersOfTheSameName) {
     const Report report = front.world.report();
     ASSERT_EQ(report.holders.size(), 2U);
     EXPECT_EQ(report.groups[0].workers, 2U);
-    EXPECT_NE(told(report.groups[0].proxy), "none");
-    EXPECT_NE(told(report.holders[0].proxy), "none");
-    EXPECT_EQ(told(report.holders[1].proxy), "none");
+    EXPECT_NE(describe(report.groups[0].proxy), "none");
+    EXPECT_NE(describe(report.holders[0].proxy), "none");
+    EXPECT_EQ(describe(report.holders[1].proxy), "none");
     // Processes that share what they have accepted count it once.
     front.world.sample.proxies.push_back(front.proxy());
     front.proxy().pid = 601;

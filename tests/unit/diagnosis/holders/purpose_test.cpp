@@ -83,7 +83,7 @@ TEST(Purpose, LinksHaveNames) {
     Link replica;
     replica.listed(Purpose::replication);
     EXPECT_EQ(replica.name(), "redis replica 10.0.0.2");
-    auto& told = replica.sample.servers[0].answer.place.replicas;
+    auto& told = replica.sample.servers[0].answer.topology.replicas;
     told = {end("10.0.0.9:6379"), end("10.0.0.2:6380")};
     EXPECT_EQ(replica.name(), "redis replica 10.0.0.2:6380") << "where it listens";
     told.push_back(end("10.0.0.2:6381"));
@@ -101,10 +101,10 @@ TEST(Slots, AreTakenByReplicasAndTheClusterToo) {
     server.answer.connected_clients = 10;
     EXPECT_EQ(client_slots(server), 10U);
     EXPECT_EQ(others_in_slots(server), "");
-    server.answer.place.connected_replicas = 2;
+    server.answer.topology.connected_replicas = 2;
     EXPECT_EQ(client_slots(server), 12U);
     EXPECT_EQ(others_in_slots(server), ", with 2 replicas");
-    server.answer.place.cluster_connections = 4;
+    server.answer.topology.cluster_connections = 4;
     EXPECT_EQ(client_slots(server), 16U);
     EXPECT_EQ(others_in_slots(server), ", with 2 replicas and 4 links of the cluster");
     server.kind = ServerKind::dragonfly;

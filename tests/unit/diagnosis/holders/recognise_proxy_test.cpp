@@ -56,11 +56,11 @@ struct Process : ProxyCandidate {
         return made;
     }
     // "traffic, one to one, 0.0.0.0:6380: 40001>100002"
-    std::string told() const {
+    std::string describe() const {
         const auto proxy = recognise_proxy(*this);
         if (!proxy) return "none";
         EXPECT_EQ(proxy->pid, pid);
-        std::string text(word(proxy->sign));
+        std::string text(to_string(proxy->sign));
         text += proxy->one_to_one ? ", one to one," : ", pooled,";
         for (const ProxyListener& each : proxy->listening) text += ' ' + each.endpoint.text();
         text += proxy->clients_known ? ":" : ", clients unknown";
@@ -82,7 +82,7 @@ TEST(RecogniseProxy, ARelayOfAnyName) {
     relay.accept({3'000, 8'000});
     relay.connect({3'000, 8'000});
     relay.accept({0, 0});  // connected, and not a word yet
-    EXPECT_EQ(relay.told(), "traffic, one to one, 0.0.0.0:6380: 40001>2 40003>4 40005");
+    EXPECT_EQ(relay.describe(), "traffic, one to one, 0.0.0.0:6380: 40001>2 40003>4 40005");
 }
 
 TEST(RecogniseProxy, AnApplicationWithAPool) {
@@ -95,19 +95,19 @@ TEST(RecogniseProxy, AnApplicationWithAPool) {
         app.connect({120 + each * 11, 900 + each * 7, std::uint32_t(each) * 4'000,
                      std::uint32_t(each) * 4'000});
     }
-    EXPECT_EQ(app.told(), "none");
+    EXPECT_EQ(app.describe(), "none");
     // Even if one of them agrees by chance.
     app.accept({120, 900, 0, 0}, "10.0.0.1:8080");
-    EXPECT_EQ(app.told(), "none");
+    EXPECT_EQ(app.describe(), "none");
 }
 
 TEST(RecogniseProxy, NobodyListensOrNobodyConnects) {
     Process relay("haproxy");
     relay.accept({140, 70});
-    EXPECT_EQ(relay.told(), "none");
+    EXPECT_EQ(relay.describe(), "none");
     relay.connect({140, 70});
     relay.listening.clear();
-    EXPECT_EQ(relay.told(), "none");
+    EXPECT_EQ(relay.describe(), "none");
 }
 
 TEST(RecogniseProxy, OnlyTheDoorThatLeadsToTheServer) {
@@ -116,7 +116,7 @@ TEST(RecogniseProxy, OnlyTheDoorThatLeadsToTheServer) {
     haproxy.accept({140, 70});
     haproxy.connect({140, 70});
     haproxy.accept({1, 0});
-    EXPECT_EQ(haproxy.told(), "traffic, one to one, 0.0.0.0:6380: 40051>52 40053");
+    EXPECT_EQ(haproxy.describe(), "traffic, one to one, 0.0.0.0:6380: 40051>52 40053");
 }
 
 TEST(RecogniseProxy, Encrypted) {
@@ -124,24 +124,24 @@ TEST(RecogniseProxy, Encrypted) {
     stunnel.accept({140, 70, 9'000, 9'000}, "127.0.0.1:6380");
     stunnel.connect({900, 3'070, 9'004, 9'000});
     stunnel.accept({140, 70, 500, 500}, "127.0.0.1:6381");
-    EXPECT_EQ(stunnel.told(), "traffic, one to one, 127.0.0.1:6380: 40001>2");
+    EXPECT_EQ(stunnel.describe(), "traffic, one to one, 127.0.0.1:6380: 40001>2");
     // Of a program that is not known, moments show nothing.
     stunnel.comm = "python3";
-    EXPECT_EQ(stunnel.told(), "none");
+    EXPECT_EQ(stunnel.describe(), "none");
 }
 
 TEST(RecogniseProxy, KnownByItsNameAlone) {
     Process docker("docker-proxy");
     docker.accept({});
     docker.connect({});
-    EXPECT_EQ(docker.told(), "program, one to one, 0.0.0.0:6380: 40001");
+    EXPECT_EQ(docker.describe(), "program, one to one, 0.0.0.0:6380: 40001");
     // Two doors, and nothing tells which.
     docker.listening.push_back({here, end("0.0.0.0:80")});
     docker.accept({10, 10, 1, 1}, "10.0.0.1:80");
-    EXPECT_EQ(docker.told(), "program, one to one, 0.0.0.0:80 0.0.0.0:6380, clients unknown");
+    EXPECT_EQ(docker.describe(), "program, one to one, 0.0.0.0:80 0.0.0.0:6380, clients unknown");
     Process idle("haproxy", {"0.0.0.0:80", "0.0.0.0:6380"});
     idle.connect({14, 7});  // its health check
-    EXPECT_EQ(idle.told(), "program, one to one, 0.0.0.0:80 0.0.0.0:6380:");
+    EXPECT_EQ(idle.describe(), "program, one to one, 0.0.0.0:80 0.0.0.0:6380:");
 }
 
 TEST(RecogniseProxy, FewConnectionsForManyClients) {
@@ -149,13 +149,14 @@ TEST(RecogniseProxy, FewConnectionsForManyClients) {
     for (std::uint64_t each = 1; each <= 3; ++each)
         twemproxy.accept({14 * each, 7 * each, 60'000, 60'000}, "10.0.0.1:22121");
     twemproxy.connect({100, 50, 60'000, 60'000});
-    EXPECT_EQ(twemproxy.told(), "program, pooled, 0.0.0.0:22121: 40001 40002 40003");
+    EXPECT_EQ(twemproxy.describe(), "program, pooled, 0.0.0.0:22121: 40001 40002 40003");
     // Somebody reads its statistics; he was not there when the server was last asked.
     twemproxy.accept({5, 900, 100, 100}, "10.0.0.1:22222");
-    EXPECT_EQ(twemproxy.told(), "program, pooled, 0.0.0.0:22121: 40001 40002 40003");
+    EXPECT_EQ(twemproxy.describe(), "program, pooled, 0.0.0.0:22121: 40001 40002 40003");
     // A second connection to the server that no client's moment explains.
     twemproxy.connect({100, 50, 30'000, 30'000});
-    EXPECT_EQ(twemproxy.told(), "program, pooled, 0.0.0.0:22121 0.0.0.0:22222, clients unknown");
+    EXPECT_EQ(twemproxy.describe(),
+              "program, pooled, 0.0.0.0:22121 0.0.0.0:22222, clients unknown");
 }
 
 TEST(RecogniseProxy, ByTheSumOfAll) {
@@ -164,9 +165,9 @@ TEST(RecogniseProxy, ByTheSumOfAll) {
     proxy.accept({47, 12, 400, 400});
     proxy.accept({20, 7, 400, 400});
     proxy.connect({94, 24, 400, 400});
-    EXPECT_EQ(proxy.told(), "traffic, pooled, 0.0.0.0:6380: 40001 40002 40003");
+    EXPECT_EQ(proxy.describe(), "traffic, pooled, 0.0.0.0:6380: 40001 40002 40003");
     proxy.upstream.back().info->bytes_sent = 95;
-    EXPECT_EQ(proxy.told(), "none");
+    EXPECT_EQ(proxy.describe(), "none");
 }
 
 TEST(RecogniseProxy, WhatTheKernelSaysOfAClient) {
@@ -195,10 +196,10 @@ TEST(RecogniseProxy, HostileNumbers) {
     process.accept({most, most, 0xffffffff, 0xffffffff});
     process.accept({1, 1, 0, 0});
     process.connect({most, most, 0, 0});
-    EXPECT_EQ(process.told(), "none");
+    EXPECT_EQ(process.describe(), "none");
     process.accepted.back().info.reset();
     process.accepted.front().tuple.local = end("[2001:db8::1]:1");  // on none of its doors
-    EXPECT_EQ(process.told(), "none");
+    EXPECT_EQ(process.describe(), "none");
 }
 
 TEST(RecogniseProxy, Names) {

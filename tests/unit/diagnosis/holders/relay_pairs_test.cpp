@@ -12,7 +12,7 @@ namespace {
 using Flows = std::vector<Flow>;
 
 // "0-1" for a sure pair, "0~1" for one of several that look alike.
-std::string told(const std::vector<RelayPair>& pairs) {
+std::string describe(const std::vector<RelayPair>& pairs) {
     std::string text;
     for (const RelayPair& pair : pairs)
         text += (text.empty() ? "" : " ") + std::to_string(pair.accepted) +
@@ -21,7 +21,7 @@ std::string told(const std::vector<RelayPair>& pairs) {
 }
 
 std::string by_bytes(const Flows& accepted, const Flows& upstream, std::int64_t slack_ms = 0) {
-    return told(pair_by_bytes(accepted, upstream, slack_ms));
+    return describe(pair_by_bytes(accepted, upstream, slack_ms));
 }
 
 TEST(RelayPairs, ARelaysTwoSockets) {
@@ -87,15 +87,16 @@ TEST(RelayPairs, Lookalikes) {
 TEST(RelayPairs, ByTimeAlone) {
     const Flows accepted = {{14, 7, 100, 98}, {20, 9, 5'000, 4'000}, {20, 9, 9'000, 9'000}};
     const Flows upstream = {{3'020, 900, 4'996, 4'000}, {40, 90, 104, 100}, {9, 9, 9'000, 7'000}};
-    EXPECT_EQ(told(pair_by_time(accepted, upstream, 0)), "0-1 1-0");
+    EXPECT_EQ(describe(pair_by_time(accepted, upstream, 0)), "0-1 1-0");
     // Two at one moment could be either.
-    EXPECT_EQ(told(pair_by_time(Flows{{1, 1, 5, 5}, {2, 2, 5, 5}}, Flows{{1, 1, 5, 5}}, 0)), "");
-    EXPECT_EQ(told(pair_by_time(Flows{{1, 0, 5, 5}}, Flows{{1, 1, 5, 5}}, 0)), "");
+    EXPECT_EQ(describe(pair_by_time(Flows{{1, 1, 5, 5}, {2, 2, 5, 5}}, Flows{{1, 1, 5, 5}}, 0)),
+              "");
+    EXPECT_EQ(describe(pair_by_time(Flows{{1, 0, 5, 5}}, Flows{{1, 1, 5, 5}}, 0)), "");
 }
 
 std::string busy(const Flows& accepted, const Flows& upstream, std::vector<RelayPair> pairs = {}) {
     pair_busy(accepted, upstream, pairs);
-    return told(pairs);
+    return describe(pairs);
 }
 
 TEST(RelayPairs, InUseWhileTheyAreRead) {

@@ -29,7 +29,7 @@ TEST(ServerFamilies, EveryKindIsInOne) {
             names.insert(each.name);
             EXPECT_EQ(&family_of(each.kind), &family);
             EXPECT_EQ(&kind_row(each.kind), &each);
-            EXPECT_EQ(word(each.kind), each.name);
+            EXPECT_EQ(to_string(each.kind), each.name);
         }
     }
     EXPECT_EQ(listed, std::multiset<ServerKind>(every_kind.begin(), every_kind.end()));
@@ -70,8 +70,8 @@ TEST(ServerFamilies, Schemes) {
     const auto found = [](std::string_view target) -> std::string {
         const auto match = find_scheme(target);
         if (!match) return "none";
-        return std::string(word(match->family->kinds.front().kind)) + (match->tls ? " tls " : " ") +
-               std::string(target.substr(match->size));
+        return std::string(to_string(match->family->kinds.front().kind)) +
+               (match->tls ? " tls " : " ") + std::string(target.substr(match->size));
     };
     EXPECT_EQ(found("redis://h:1"), "redis h:1");
     EXPECT_EQ(found("rediss://h:1"), "redis tls h:1");

@@ -1,4 +1,4 @@
-#include "cli/options/option.h"
+#include "cli/options/command.h"
 
 #include <fmt/format.h>
 

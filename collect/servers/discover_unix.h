@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "collect/listeners.h"
+#include "collect/servers/listeners.h"
 #include "diagnosis/model/records.h"
 #include "probes/proc/server_processes.h"
 

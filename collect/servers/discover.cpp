@@ -1,4 +1,4 @@
-#include "collect/discover.h"
+#include "collect/servers/discover.h"
 
 #include <unistd.h>
 
@@ -9,9 +9,9 @@
 #include <tuple>
 #include <utility>
 
-#include "collect/cluster_bus.h"
-#include "collect/discover_unix.h"
-#include "collect/resolve.h"
+#include "collect/servers/cluster_bus.h"
+#include "collect/servers/discover_unix.h"
+#include "collect/servers/resolve.h"
 #include "collect/translations.h"
 #include "diagnosis/connections/join.h"
 #include "diagnosis/model/server_family.h"

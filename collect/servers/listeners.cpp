@@ -1,4 +1,4 @@
-#include "collect/listeners.h"
+#include "collect/servers/listeners.h"
 
 #include <iterator>
 #include <string_view>

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "collect/listeners.h"
 #include "collect/namespaces.h"
 #include "collect/request.h"
+#include "collect/servers/listeners.h"
 
 namespace connleak::collect {
 

@@ -12,7 +12,7 @@
 
 namespace connleak::filter {
 
-inline std::string told(const Prefix& prefix) {
+inline std::string describe(const Prefix& prefix) {
     if (prefix.family == Family::none) return "*";
     if (prefix.family == Family::ipv4)
         return fmt::format("{}/{}", Address::from_bytes(std::span(prefix.bytes).first(4)).text(),
@@ -22,11 +22,11 @@ inline std::string told(const Prefix& prefix) {
                        prefix.length);
 }
 
-inline const char* told(Compare compare) {
+inline const char* describe(Compare compare) {
     return compare == Compare::equal ? "=" : compare == Compare::at_least ? ">=" : "<=";
 }
 
-inline std::string told(const Node& node);
+inline std::string describe(const Node& node);
 
 struct Teller {
     std::string operator()(const Everything&) const { return "everything"; }
@@ -37,25 +37,25 @@ struct Teller {
     std::string operator()(const HasHost& test) const {
         std::string text = test.side == Side::local ? "src" : "dst";
         for (std::size_t i = 0; i < test.any_of.size(); ++i)
-            text += (i == 0 ? '=' : ',') + told(test.any_of[i]);
+            text += (i == 0 ? '=' : ',') + describe(test.any_of[i]);
         return text;
     }
     std::string operator()(const HasPort& test) const {
-        return fmt::format("{}port{}{}", test.side == Side::local ? 's' : 'd', told(test.compare),
-                           test.port);
+        return fmt::format("{}port{}{}", test.side == Side::local ? 's' : 'd',
+                           describe(test.compare), test.port);
     }
     std::string operator()(const Autobound&) const { return "autobound"; }
     std::string operator()(const OnDevice& test) const {
         return "dev=" + test.name + (test.index ? fmt::format("#{}", *test.index) : "");
     }
     std::string operator()(const HasTimer& test) const {
-        return fmt::format("timer={}", word(test.kind));
+        return fmt::format("timer={}", to_string(test.kind));
     }
     std::string operator()(const HasKeepalive& test) const {
-        return fmt::format("keepalive={}", word(test.keepalive));
+        return fmt::format("keepalive={}", to_string(test.keepalive));
     }
     std::string operator()(const Idle& test) const {
-        return fmt::format("idle{}{}", told(test.compare), test.seconds);
+        return fmt::format("idle{}{}", describe(test.compare), test.seconds);
     }
     std::string operator()(const OwnerText& test) const {
         constexpr const char* fields[] = {"comm", "group", "unit", "user"};
@@ -64,21 +64,21 @@ struct Teller {
     }
     std::string operator()(const OwnerPid& test) const { return fmt::format("pid={}", test.pid); }
     std::string operator()(const Chain& chain) const {
-        std::string text = told(chain.operands.front());
+        std::string text = describe(chain.operands.front());
         for (std::size_t i = 0; i < chain.joins.size(); ++i)
-            text = fmt::format("({} {} {})", text, chain.joins[i] == Join::both ? "and" : "or",
-                               told(chain.operands[i + 1]));
+            text = fmt::format("({} {} {})", text, chain.joins[i] == Join::and_ ? "and" : "or",
+                               describe(chain.operands[i + 1]));
         return text;
     }
 };
 
-inline std::string told(const Node& node) {
+inline std::string describe(const Node& node) {
     const std::string text = std::visit(Teller{}, node.test);
     return node.negated ? "not " + text : text;
 }
 
 // The parsed filter in full, or "MESSAGE at POSITION+LENGTH".
-inline std::string told(const std::vector<std::string>& words, const FilterNames& names = {}) {
+inline std::string describe(const std::vector<std::string>& words, const FilterNames& names = {}) {
     const auto filter = parse_filter(words, names);
     if (!filter) {
         const FilterError& error = filter.error();
@@ -86,12 +86,12 @@ inline std::string told(const std::vector<std::string>& words, const FilterNames
     }
     std::string text;
     if (filter->states) text = fmt::format("[{:x}]", *filter->states);
-    if (filter->expression) text += (text.empty() ? "" : " ") + told(*filter->expression);
+    if (filter->expression) text += (text.empty() ? "" : " ") + describe(*filter->expression);
     return text;
 }
 
-inline std::string told(const std::string& text, const FilterNames& names = {}) {
-    return told(std::vector{text}, names);
+inline std::string describe(const std::string& text, const FilterNames& names = {}) {
+    return describe(std::vector{text}, names);
 }
 
 inline Filter parsed(const std::string& text, const FilterNames& names = {}) {

@@ -1,4 +1,4 @@
-#include "collect/resolve.h"
+#include "collect/servers/resolve.h"
 
 #include <netdb.h>
 #include <netinet/in.h>

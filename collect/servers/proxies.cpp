@@ -1,4 +1,4 @@
-#include "collect/proxies.h"
+#include "collect/servers/proxies.h"
 
 #include <unistd.h>
 
@@ -12,7 +12,7 @@
 #include <unordered_set>
 #include <utility>
 
-#include "collect/discover.h"
+#include "collect/servers/discover.h"
 #include "diagnosis/connections/join.h"
 #include "diagnosis/holders/holders.h"
 #include "diagnosis/holders/recognise_proxy.h"

@@ -39,11 +39,11 @@ struct Candidate {
     Proof proof;
 };
 
-class ProvingPlaces {
+class ProbedNamespaces {
   public:
     // Opens the wire of every namespace that `candidates` live in. Without the right to it the
     // kernel's own probe is all there is, and a gap says so.
-    ProvingPlaces(Namespaces& namespaces, std::span<Candidate> candidates);
+    ProbedNamespaces(Namespaces& namespaces, std::span<Candidate> candidates);
 
     // Where no wire could be opened and something stayed undecided for it.
     void tell_gaps(std::span<const Candidate> candidates, std::vector<Gap>& gaps) const;
@@ -59,19 +59,19 @@ class ProvingPlaces {
               const std::function<void(std::size_t, const Socket*)>& take);
 
   private:
-    struct Place {
+    struct Probed {
         std::vector<std::uint16_t> ports;
         std::optional<probes::ProbeChannel> wire;
         int error = 0;  // why there is none
         std::string label;
         std::unordered_map<Tuple, std::size_t> candidates;
     };
-    void look_in(const Place& place, netlink::SocketTable& table, std::span<Candidate> candidates,
+    void look_in(const Probed& probed, netlink::SocketTable& table, std::span<Candidate> candidates,
                  const std::vector<std::size_t>& which,
                  const std::function<void(std::size_t, const Socket*)>& take);
 
     Namespaces& namespaces_;
-    std::map<NetnsId, Place> places_;
+    std::map<NetnsId, Probed> probed_;
 };
 
 }  // namespace connleak::collect

@@ -1,4 +1,4 @@
-#include "collect/cluster_bus.h"
+#include "collect/servers/cluster_bus.h"
 
 #include <algorithm>
 #include <iterator>
@@ -45,12 +45,12 @@ void keep_port(std::uint16_t port, Server& server) {
 
 std::vector<Server> with_settled_bus(std::vector<Server> servers) {
     for (Server& server : servers) {
-        const ServerPlace& place = server.answer.place;
-        if (place.mode == ServerMode::unknown) continue;
+        const ServerTopology& topology = server.answer.topology;
+        if (topology.mode == ServerMode::unknown) continue;
         take_back(server);
-        if (place.mode != ServerMode::cluster) continue;
-        if (place.cluster_port)
-            move_port(*place.cluster_port, server.listening, server.bus);
+        if (topology.mode != ServerMode::cluster) continue;
+        if (topology.cluster_port)
+            move_port(*topology.cluster_port, server.listening, server.bus);
         else
             part_links(server);
         // Named by the bus's port, it is to be named by that of its clients.

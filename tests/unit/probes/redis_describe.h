@@ -77,7 +77,7 @@ inline Outcome ask(const Endpoint& endpoint, const Credentials& credentials = {}
 }
 
 // What a person would be told of it.
-inline std::string told(const ServerAnswer& answer) {
+inline std::string describe(const ServerAnswer& answer) {
     std::string text = answer.reachable ? "reachable\n" : "not reachable\n";
     if (!answer.error.empty()) text += "error: " + answer.error + "\n";
     for (const Gap& gap : answer.gaps) {

@@ -1,4 +1,4 @@
-#include "collect/ask.h"
+#include "collect/servers/ask.h"
 
 #include <fmt/format.h>
 

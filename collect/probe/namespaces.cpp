@@ -1,4 +1,4 @@
-#include "collect/probe/places.h"
+#include "collect/probe/namespaces.h"
 
 #include <fmt/format.h>
 
@@ -19,45 +19,46 @@ constexpr std::size_t most_seen = 3;
 
 }  // namespace
 
-ProvingPlaces::ProvingPlaces(Namespaces& namespaces, std::span<Candidate> candidates)
+ProbedNamespaces::ProbedNamespaces(Namespaces& namespaces, std::span<Candidate> candidates)
     : namespaces_(namespaces) {
     for (std::size_t at = 0; at < candidates.size(); ++at) {
         const Socket& socket = *candidates[at].socket;
-        Place& place = places_[socket.netns];
-        place.candidates.emplace(socket.tuple, at);
+        Probed& probed = probed_[socket.netns];
+        probed.candidates.emplace(socket.tuple, at);
         // The server's port tells the connections of interest on either side.
-        place.ports.push_back(candidates[at].subject.client_side ? socket.tuple.remote.port
-                                                                 : socket.tuple.local.port);
+        probed.ports.push_back(candidates[at].subject.client_side ? socket.tuple.remote.port
+                                                                  : socket.tuple.local.port);
     }
-    for (auto& entry : places_) {
-        Place& place = entry.second;
-        std::ranges::sort(place.ports);
-        const auto repeated = std::ranges::unique(place.ports);
-        place.ports.erase(repeated.begin(), repeated.end());
+    for (auto& entry : probed_) {
+        Probed& probed = entry.second;
+        std::ranges::sort(probed.ports);
+        const auto repeated = std::ranges::unique(probed.ports);
+        probed.ports.erase(repeated.begin(), repeated.end());
         const netlink::Netns* netns = namespaces.find(entry.first);
         if (netns == nullptr) continue;
-        place.label = netns->label();
+        probed.label = netns->label();
         const int entering = netns->run([&] {
-            auto wire = probes::ProbeChannel::open_here(place.ports);
+            auto wire = probes::ProbeChannel::open_here(probed.ports);
             if (wire)
-                place.wire = std::move(*wire);
+                probed.wire = std::move(*wire);
             else
-                place.error = wire.error();
+                probed.error = wire.error();
         });
-        if (entering != 0) place.error = entering;
+        if (entering != 0) probed.error = entering;
     }
 }
 
-void ProvingPlaces::tell_gaps(std::span<const Candidate> candidates, std::vector<Gap>& gaps) const {
-    for (const auto& entry : places_) {
+void ProbedNamespaces::tell_gaps(std::span<const Candidate> candidates,
+                                 std::vector<Gap>& gaps) const {
+    for (const auto& entry : probed_) {
         const NetnsId id = entry.first;
-        const Place& place = entry.second;
-        if (place.wire) continue;
+        const Probed& probed = entry.second;
+        if (probed.wire) continue;
         const auto undecided = std::ranges::count_if(candidates, [&](const Candidate& each) {
             return each.socket->netns == id && each.proof.outcome == ProbeOutcome::undecided;
         });
         if (undecided == 0) continue;
-        gaps.push_back({"netns", place.label, errno_name(place.error),
+        gaps.push_back({"netns", probed.label, errno_name(probed.error),
                         fmt::format("{} silent to one probe: without CAP_NET_RAW it cannot be "
                                     "repeated, and one can be lost",
                                     phrase::count(static_cast<std::uint64_t>(undecided), "peer was",
@@ -65,20 +66,20 @@ void ProvingPlaces::tell_gaps(std::span<const Candidate> candidates, std::vector
     }
 }
 
-bool ProvingPlaces::has_wire(const Socket& socket) const {
-    const auto place = places_.find(socket.netns);
-    return place != places_.end() && place->second.wire.has_value();
+bool ProbedNamespaces::has_wire(const Socket& socket) const {
+    const auto probed = probed_.find(socket.netns);
+    return probed != probed_.end() && probed->second.wire.has_value();
 }
 
-void ProvingPlaces::receive(std::span<Candidate> candidates) {
-    for (auto& [id, place] : places_) {
-        if (!place.wire) continue;
-        place.wire->receive([&](const probes::ProbeChannel::Seen& seen) {
+void ProbedNamespaces::receive(std::span<Candidate> candidates) {
+    for (auto& [id, probed] : probed_) {
+        if (!probed.wire) continue;
+        probed.wire->receive([&](const probes::ProbeChannel::Seen& seen) {
             const Tuple tuple = seen.outgoing
                                     ? Tuple{seen.segment.source, seen.segment.destination}
                                     : Tuple{seen.segment.destination, seen.segment.source};
-            const auto found = place.candidates.find(tuple);
-            if (found == place.candidates.end()) return;
+            const auto found = probed.candidates.find(tuple);
+            if (found == probed.candidates.end()) return;
             Candidate& candidate = candidates[found->second];
             if (!seen.outgoing) {
                 candidate.watched.reset_seen |= seen.segment.reset && candidate.watched.probes > 0;
@@ -101,34 +102,35 @@ void ProvingPlaces::receive(std::span<Candidate> candidates) {
     }
 }
 
-bool ProvingPlaces::send_copy(const Candidate& candidate) {
-    const auto place = places_.find(candidate.socket->netns);
-    if (place == places_.end() || !place->second.wire) return false;
-    return place->second.wire->send(candidate.seen.front()) == 0;
+bool ProbedNamespaces::send_copy(const Candidate& candidate) {
+    const auto probed = probed_.find(candidate.socket->netns);
+    if (probed == probed_.end() || !probed->second.wire) return false;
+    return probed->second.wire->send(candidate.seen.front()) == 0;
 }
 
-void ProvingPlaces::look(std::span<Candidate> candidates, const std::vector<std::size_t>& which,
-                         const std::function<void(std::size_t, const Socket*)>& take) {
+void ProbedNamespaces::look(std::span<Candidate> candidates, const std::vector<std::size_t>& which,
+                            const std::function<void(std::size_t, const Socket*)>& take) {
     std::map<NetnsId, std::vector<std::size_t>> by_place;
     for (const std::size_t at : which) by_place[candidates[at].socket->netns].push_back(at);
     for (const auto& [id, those] : by_place) {
-        const auto place = places_.find(id);
+        const auto probed = probed_.find(id);
         netlink::SocketTable* table = namespaces_.sockets_of(id);
-        if (place == places_.end() || table == nullptr) continue;
-        look_in(place->second, *table, candidates, those, take);
+        if (probed == probed_.end() || table == nullptr) continue;
+        look_in(probed->second, *table, candidates, those, take);
     }
     namespaces_.release();
 }
 
-void ProvingPlaces::look_in(const Place& place, netlink::SocketTable& table,
-                            std::span<Candidate> candidates, const std::vector<std::size_t>& which,
-                            const std::function<void(std::size_t, const Socket*)>& take) {
+void ProbedNamespaces::look_in(const Probed& probed, netlink::SocketTable& table,
+                               std::span<Candidate> candidates,
+                               const std::vector<std::size_t>& which,
+                               const std::function<void(std::size_t, const Socket*)>& take) {
     netlink::Dump dump;
     std::unordered_map<std::uint64_t, const Socket*> by_cookie;
     if (which.size() > few) {
         netlink::SocketQuery query;
         query.states = ~state_bit(State::listen);
-        query.ports = place.ports;
+        query.ports = probed.ports;
         dump = table.dump(query);
         by_cookie.reserve(dump.sockets.size());
         for (const Socket& socket : dump.sockets) by_cookie[socket.cookie] = &socket;

@@ -1,4 +1,4 @@
-#include "collect/discover_unix.h"
+#include "collect/servers/discover_unix.h"
 
 #include <algorithm>
 #include <optional>
