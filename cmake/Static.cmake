@@ -12,6 +12,7 @@ target_compile_definitions(connleak_static PRIVATE CONNLEAK_STATIC CONNLEAK_NO_T
 # Debian has no libmnl.a, and no libfmt.a from version to version.
 add_library(connleak_archives OBJECT packaging/dist/mnl.cpp packaging/dist/fmt.cpp)
 target_link_libraries(connleak_archives PRIVATE connleak_settings)
+set_target_properties(connleak_archives PROPERTIES UNITY_BUILD OFF)
 target_include_directories(connleak_archives SYSTEM PRIVATE
     $<TARGET_PROPERTY:fmt::fmt,INTERFACE_INCLUDE_DIRECTORIES>)
 

@@ -18,7 +18,7 @@ namespace connleak::cli {
 
 namespace {
 
-constexpr std::string_view examples = R"(
+constexpr std::string_view protect_examples = R"(
 A setting of the server reaches new connections only. This turns keepalive on for the sockets that are there
 already, as the server itself does: from then on the kernel removes the dead by itself, and only the dead.
 
@@ -37,7 +37,7 @@ Command protect_command() {
         .verb = "protect",
         .usage = "connleak protect",
         .intro = "Turns keepalive on for the existing sockets that lack it.",
-        .footer = std::string(examples),
+        .footer = std::string(protect_examples),
         .options = joined(
             {report_options(),
              {{.names = "--yes", .value_name = "", .help = "Do it; without this the plan is shown"},

@@ -16,7 +16,7 @@ namespace connleak::cli {
 
 namespace {
 
-constexpr std::string_view examples = R"(
+constexpr std::string_view reap_examples = R"(
 Only what `connleak scan` (with --verify: `connleak verify`) calls a ghost is removed. Each is looked at again right
 before: one that has changed since is left alone.
 
@@ -35,7 +35,7 @@ Command reap_command() {
         .verb = "reap",
         .usage = "connleak reap",
         .intro = "Removes ghosts: connections that the server holds and the client's host has not.",
-        .footer = std::string(examples),
+        .footer = std::string(reap_examples),
         .options = joined(
             {report_options(),
              {{.names = "--yes", .value_name = "", .help = "Do it; without this the plan is shown"},

@@ -11,7 +11,7 @@ namespace connleak::cli {
 
 namespace {
 
-constexpr std::string_view examples = R"(
+constexpr std::string_view scan_examples = R"(
 TARGET is host:port, :port, redis[s]://[user@]host:port, unix:/path or tcp://host:port (any TCP service, no
 protocol spoken). Without one, every Redis-compatible server on this host is asked, and remote servers that
 local processes hold connections to are shown from this side.
@@ -34,7 +34,7 @@ Command scan_command() {
             .intro =
                 "The report: which connections are alive, dead or leaked, who holds them, and "
                 "the cure.",
-            .footer = std::string(examples),
+            .footer = std::string(scan_examples),
             .options = joined({report_options(),
                                output_options(words_of({"table", "json", "ndjson", "prometheus"})),
                                {connections_option(),

@@ -12,7 +12,7 @@ namespace connleak::cli {
 
 namespace {
 
-constexpr std::string_view examples = R"(
+constexpr std::string_view verify_examples = R"(
 Has the kernel send a keepalive probe to the peer of every connection that is unverified or suspect, from the
 server's own socket (on a client's host: from the client's), and puts the socket's settings back. A peer that
 answers is healthy; one that resets, or stays silent to at least 20 probes over the waiting, is a ghost. No
@@ -37,7 +37,7 @@ Command verify_command() {
     return {.verb = "verify",
             .usage = "connleak verify",
             .intro = "Proof of life: has the kernel probe every peer that no table shows.",
-            .footer = std::string(examples),
+            .footer = std::string(verify_examples),
             .options = joined(
                 {report_options(),
                  output_options(words_of({"table", "json", "ndjson", "prometheus"})),

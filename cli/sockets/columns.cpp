@@ -229,7 +229,7 @@ constexpr Column memory_figure(Text name, Text description) {
     return figure<memory<member>>(name, Need::memory, "memory", description);
 }
 
-constexpr std::array columns{
+constexpr std::array known_columns{
     words("PROTO", plain, "protocol", "tcp, tcp6, or u_str, u_dgr, u_seq", proto),
     words("STATE", plain, "state", "state, as ss names it", state),
     figure<rx_queue>("RECV-Q", plain, "rx_queue_bytes",
@@ -313,15 +313,15 @@ char upper(char letter) {
 }  // namespace
 
 std::span<const Column> all_columns() {
-    return columns;
+    return known_columns;
 }
 
 const Column* find_column(std::string_view name) {
     std::string heading(name);
     std::ranges::transform(heading, heading.begin(), upper);
     if (heading == "OWNER") heading = "OWNERS";
-    const auto found = std::ranges::find(columns, heading, &Column::name);
-    return found == columns.end() ? nullptr : &*found;
+    const auto found = std::ranges::find(known_columns, heading, &Column::name);
+    return found == known_columns.end() ? nullptr : &*found;
 }
 
 }  // namespace connleak::render

@@ -15,10 +15,6 @@ constexpr std::int64_t tolerance_ms = 500;
 // for ever.
 constexpr std::int64_t longest_waiting = 4;
 
-bool established(const Socket* socket) {
-    return socket != nullptr && socket->state == State::established;
-}
-
 bool has_owner(const Sample& sample, const Socket& socket) {
     return socket.inode != 0 && sample.processes.owners.contains(socket.inode);
 }

@@ -4,14 +4,11 @@
 #include <utility>
 
 #include "diagnosis/connections/merge.h"
+#include "diagnosis/connections/verdict.h"
 
 namespace connleak {
 
 namespace {
-
-bool established(const Socket* socket) {
-    return socket != nullptr && socket->state == State::established;
-}
 
 bool waits_to_close(const Socket* socket) {
     return socket != nullptr && socket->state == State::close_wait;

@@ -6,10 +6,6 @@ namespace connleak {
 
 namespace {
 
-bool established(const Socket* socket) {
-    return socket != nullptr && socket->state == State::established;
-}
-
 // The kernel's own signs that nobody answers. Evidence of the first that holds.
 std::optional<Evidence> sign_of_death(const Socket& socket) {
     const Timer& timer = socket.timer;
@@ -52,6 +48,10 @@ std::optional<std::int64_t> gives_up_in_s(const Socket* server_socket,
 }
 
 }  // namespace
+
+bool established(const Socket* socket) {
+    return socket != nullptr && socket->state == State::established;
+}
 
 Keepalive keepalive_of(const Socket& socket) {
     if (socket.state != State::established && socket.state != State::close_wait)

@@ -30,6 +30,9 @@ struct Facts {
 void judge(Connection& connection, const Facts& facts, const Policy& policy,
            std::optional<std::uint64_t> keepalive_s);
 
+// False of none.
+bool established(const Socket* socket);
+
 // What the kernel's one timer tells of SO_KEEPALIVE; unknown in any state but established and
 // close-wait.
 Keepalive keepalive_of(const Socket& socket);

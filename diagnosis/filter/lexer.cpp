@@ -39,7 +39,7 @@ constexpr std::array operators{
     Named{"|", TokenKind::or_},
 };
 
-constexpr std::array names{
+constexpr std::array spellings{
     Named{"not", TokenKind::negation},
     Named{"and", TokenKind::and_},
     Named{"or", TokenKind::or_},
@@ -84,7 +84,7 @@ Token Lexer::peek() const {
             return {op.kind, begin, begin + escape + op.text.size(), op.op};
     rest = rest.substr(0, rest.find_first_of(signs_and_blanks));
     if (rest.size() > 1 && rest.ends_with('\\')) rest.remove_suffix(1);
-    for (const Named& name : names)
+    for (const Named& name : spellings)
         if (rest == name.text) return {name.kind, begin, begin + rest.size(), name.op};
     return {TokenKind::word, begin, begin + rest.size()};
 }
@@ -141,7 +141,7 @@ std::expected<std::string, Lexer::Failure> Lexer::unquoted(std::size_t begin) {
         if (letter == '\\' && at + 1 < text_.size()) ++at;
         value += text_[at];
     }
-    const bool keyword = std::any_of(names.begin(), names.end(), [&](const Named& name) {
+    const bool keyword = std::any_of(spellings.begin(), spellings.end(), [&](const Named& name) {
         return name.kind != TokenKind::operator_ && name.text == value;
     });
     if (value.empty() || keyword)

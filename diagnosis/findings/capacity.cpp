@@ -165,8 +165,8 @@ Found ports(const Context& context) {
     return result;
 }
 
-constexpr Found (*rules[])(const Context&) = {near_limit, duplicates,  capacity,
-                                              rejected,   descriptors, ports};
+constexpr Found (*limit_rules[])(const Context&) = {near_limit, duplicates,  capacity,
+                                                    rejected,   descriptors, ports};
 
 }  // namespace
 
@@ -221,7 +221,7 @@ std::optional<PortUse> fullest_ports(const Sample& sample, const Report& report,
 }
 
 void find_shortages(const Context& context, std::vector<Finding>& findings) {
-    for (const auto& rule : rules)
+    for (const auto& rule : limit_rules)
         if (Found found = rule(context)) findings.push_back(std::move(*found));
 }
 

@@ -11,11 +11,6 @@ namespace connleak {
 
 namespace {
 
-template <typename T>
-void raise(std::optional<T>& highest, std::optional<T> value) {
-    if (value && (!highest || *value > *highest)) highest = value;
-}
-
 using HostIndex = std::optional<std::size_t>;
 using GroupKey = std::tuple<std::size_t, std::string, GroupKind, HostIndex>;
 using HolderKey = std::tuple<HostIndex, std::int32_t, std::size_t>;
@@ -97,9 +92,9 @@ void name_holders(const Sample& sample, const Policy& policy, Report& report) {
         group.persistent += persistent ? 1 : 0;
         group.keepalive_on += connection.keepalive == Keepalive::on ? 1 : 0;
         group.by_unix_socket += is_unix(connection) ? 1U : 0U;
-        raise(group.oldest_s, connection.age_s);
+        raise_to(group.oldest_s, connection.age_s);
         if (connection.last_heard_ms)
-            raise(group.silent_max_s, std::optional(*connection.last_heard_ms / 1000));
+            raise_to(group.silent_max_s, std::optional(*connection.last_heard_ms / 1000));
 
         std::set<std::int32_t> seen;  // one process can hold a socket by several descriptors
         for (const Owner& owner : owners->second) {
@@ -114,8 +109,8 @@ void name_holders(const Sample& sample, const Policy& policy, Report& report) {
             const bool waits = is_unix(connection) && connection.verdict == Verdict::close_wait;
             holder.close_wait += client->state == State::close_wait || waits ? 1U : 0U;
             holder.keepalive_off += off ? 1 : 0;
-            raise(holder.oldest_s, connection.age_s);
-            raise(holder.idle_max_s, idle_s);
+            raise_to(holder.oldest_s, connection.age_s);
+            raise_to(holder.idle_max_s, idle_s);
             members[key].insert(owner.pid);
         }
     }

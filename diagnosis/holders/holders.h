@@ -1,11 +1,17 @@
 // Who holds the connections: by process, and by the group that a person thinks in.
 #pragma once
 
+#include <optional>
 #include <span>
 
 #include "diagnosis/model/report.h"
 
 namespace connleak {
+
+template <typename T>
+void raise_to(std::optional<T>& highest, std::optional<T> value) {
+    if (value && (!highest || *value > *highest)) highest = value;
+}
 
 // A connection counts once, whatever number of processes share it: for the oldest of its owners,
 // and of those for the one with the lowest pid. nullptr when none of them is known.

@@ -12,11 +12,6 @@ namespace connleak {
 
 namespace {
 
-template <typename T>
-void raise(std::optional<T>& highest, std::optional<T> value) {
-    if (value && (!highest || *value > *highest)) highest = value;
-}
-
 std::optional<std::int64_t> seconds(std::optional<std::int64_t> ms) {
     if (!ms) return std::nullopt;
     return *ms / 1000;
@@ -40,8 +35,8 @@ class Crowd {
         group.persistent += persistent ? 1 : 0;
         group.keepalive_on += client.keepalive_on ? 1 : 0;
         behind.keepalive_unanswered += client.keepalive_unanswered ? 1 : 0;
-        raise(group.oldest_s, seconds(client.age_ms));
-        raise(group.silent_max_s, seconds(client.heard_ms));
+        raise_to(group.oldest_s, seconds(client.age_ms));
+        raise_to(group.silent_max_s, seconds(client.heard_ms));
         if (process == nullptr) return;
         std::set<std::int32_t> seen;
         for (const Owner& owner : owners->second) {

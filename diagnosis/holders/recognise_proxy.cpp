@@ -18,7 +18,7 @@ namespace {
 // The sum of one connection is what is compared with each other's already.
 constexpr std::ptrdiff_t least_summed = 2;
 // Last used at the same moment: as a tick of the kernel's clock, and the time that reading took.
-constexpr std::int64_t same_moment_ms = 20;
+constexpr std::int64_t same_use_ms = 20;
 
 class Recogniser {
   public:
@@ -132,7 +132,7 @@ class Recogniser {
 
     [[nodiscard]] bool together(const Flow& in, const Flow& out) const {
         const auto near = [&](std::int64_t a, std::int64_t b) {
-            return std::max(a, b) - std::min(a, b) <= same_moment_ms + candidate_.slack_ms;
+            return std::max(a, b) - std::min(a, b) <= same_use_ms + candidate_.slack_ms;
         };
         return in.used() && near(in.request_ago_ms, out.request_ago_ms) &&
                near(in.reply_ago_ms, out.reply_ago_ms);

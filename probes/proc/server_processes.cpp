@@ -13,7 +13,7 @@ namespace connleak::probes {
 
 namespace {
 
-constexpr std::size_t title_limit = 512;
+constexpr std::size_t server_title_limit = 512;
 
 std::optional<ServerProcess> look_at(const Descriptor& proc, const std::string& name,
                                      const InodeSet& wanted) {
@@ -35,7 +35,7 @@ std::optional<ServerProcess> look_at(const Descriptor& proc, const std::string& 
         const ProcStatus parsed = parse_status(*status);
         if (parsed.namespace_pid != 0) process.namespace_pid = parsed.namespace_pid;
     }
-    if (const auto title = read_text(*folder, "cmdline", title_limit)) {
+    if (const auto title = read_text(*folder, "cmdline", server_title_limit)) {
         process.title_port = port_of_title(title_of(*title));
         process.title_path = path_of_title(title_of(*title));
     }

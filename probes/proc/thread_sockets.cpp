@@ -20,7 +20,7 @@ namespace {
 constexpr std::size_t syscall_limit = 256;
 constexpr std::size_t status_limit = 8192;
 
-std::string_view next_word(std::string_view& text) {
+std::string_view next_argument(std::string_view& text) {
     const std::size_t end = text.find_first_of(" \n");
     const std::string_view word = text.substr(0, end);
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
@@ -118,12 +118,12 @@ class Threads {
 
 std::optional<BlockedCall> parse_blocked_call(std::string_view text) {
     BlockedCall call;
-    const std::string_view number = next_word(text);
+    const std::string_view number = next_argument(text);
     const auto parsed = std::from_chars(number.data(), number.data() + number.size(), call.number);
     if (parsed.ec != std::errc() || parsed.ptr != number.data() + number.size() || call.number < 0)
         return std::nullopt;
     for (std::uint64_t* argument : {&call.first, &call.second}) {
-        std::string_view word = next_word(text);
+        std::string_view word = next_argument(text);
         if (!word.starts_with("0x")) return std::nullopt;
         word.remove_prefix(2);
         const auto value = std::from_chars(word.data(), word.data() + word.size(), *argument, 16);

@@ -212,9 +212,9 @@ class Queries {
         if (over_) return;
         const std::uint64_t most_bytes = session_.limits.bytes;
         // More than a process can hold: Dragonfly's count has been seen to run away.
-        constexpr std::uint64_t most_clients = 1U << 20U;
+        constexpr std::uint64_t most_likely = 1U << 20U;
         std::uint64_t likely = answer_.connected_clients.value_or(0);
-        if (likely > most_clients) likely = 0;
+        if (likely > most_likely) likely = 0;
         if (likely > most_bytes / least_row_bytes) {
             const std::string text =
                 fmt::format("a list of {} clients would be larger than {} bytes",
