@@ -1,8 +1,9 @@
 """End-to-end tests: real kernels, real servers, in network namespaces. As root, from the repository's root:
 
-    /usr/bin/python3 -m pytest tests/hosts -q                        build/test/connleak, all of it (4 minutes)
-    CONNLEAK=build/release/connleak /usr/bin/python3 -m pytest tests/hosts -q -k ghost
-    /usr/bin/python3 -m pytest tests/hosts -q -m lab                 the harness alone, without connleak
+    ./dev test                                    all of it, in parallel shards (shards.py, ../README.md)
+    ./dev test -k ghost
+    CONNLEAK=build/release/connleak tests/isolated --net /usr/bin/python3 -m pytest tests/hosts/redis -q
+    ./dev test -m lab                             the harness alone, without connleak
 
 lab.py makes the hosts, services.py what runs on them (client.py and peer.py in processes of their own), sickness.py
 what goes wrong, report.py runs connleak and reads the report. What all this needs is looked for once. Without it the

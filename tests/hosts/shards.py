@@ -28,7 +28,7 @@ from shard import ALONE, BESIDE, NETWORK  # noqa: E402
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "build/host-tests"
 TESTS = FOLDER / "tests.json"
-# Tests mostly wait: more shards than processors. Measured with 2 processors; more than this gains nothing.
+# Tests mostly wait: more shards than processors.
 PER_PROCESSOR = 3
 NO_SKIP = os.environ.get("CONNLEAK_NO_SKIP") == "1"
 
