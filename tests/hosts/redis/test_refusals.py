@@ -3,12 +3,15 @@
     server ── switch ── web          two ghosts and two live connections on web, wherever there is a server
 """
 
+import os
+import subprocess
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from lab import eventually, run, silence
-from report import connleak, scan
+from report import command, connleak, scan
 from services import REDIS_VERSION, Client, Redis, TcpServer
 from sickness import ghost_host_up, in_state
 
@@ -202,6 +205,21 @@ def test_a_server_that_does_not_speak_redis(pair, mode):
     assert report.gaps("redis")
     assert report["complete"] is False
     assert report.server(service)["connected_clients"] is None
+
+
+def test_no_namespace_is_held_while_a_server_is_waited_for(pair):
+    """A descriptor of a namespace, or a socket in it, would keep its addresses from a container that is restarted."""
+    server, _ = pair
+    service = TcpServer(server, "silent", 6379)
+    running = subprocess.Popen(command(service.target, "--connect-timeout", "8s"), stdout=subprocess.DEVNULL)
+    try:
+        eventually(lambda: any(row[0] == "ESTAB" for row in server.ss("sport", "=", ":6379")), what="it is asked")
+        links = [os.readlink(link) for link in Path(f"/proc/{running.pid}/fd").iterdir()]
+        assert not [link for link in links if "net:[" in link or "netns" in link], links
+        assert len([link for link in links if link.startswith("socket:")]) == 1, links  # the one to the server
+    finally:
+        running.kill()
+        running.wait()
 
 
 def test_nothing_listens_there(pair):
