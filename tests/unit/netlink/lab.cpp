@@ -98,7 +98,7 @@ Netns make_netns() {
     }).join();
     struct stat status {};
     if (!made || fstat(made.get(), &status) != 0) fail("making a network namespace");
-    Netns netns(std::move(made), status.st_ino, "", false);
+    Netns netns(std::move(made), status.st_ino, "", {});
     shell(netns, "ip link set lo up");
     return netns;
 }

@@ -154,7 +154,7 @@ TEST(Capacity, EphemeralPorts) {
     const std::size_t redis = world.redis(server, "10.0.0.1:6379");
     world.at(web).port_range_low = 40'000;
     world.at(web).port_range_high = 40'099;
-    const auto told = [&] {
+    const auto describe = [&] {
         const Report report = world.report();
         const auto found =
             std::ranges::find(report.findings, "ephemeral-port-pressure", &Finding::code);
