@@ -33,7 +33,7 @@ TEST(RedisHostile, TellsWhoIsNoRedisServer) {
     EXPECT_EQ(told_of("\x1b[31m\xff\x80\x07" + std::string(300, 'y')),
               none(": [31m" + std::string(56, 'y')));
     EXPECT_EQ(told_of(std::string("\x15\x03\x01\x00\x02\x02\x46", 7)),
-              "not reachable\nerror: " + speaks_tls().line + "\ngap: TLS: " + everything + "\n");
+              "not reachable\nerror: " + speaks_tls().message + "\ngap: TLS: " + everything + "\n");
     EXPECT_EQ(told_of("*1\r\n$4\r\nINFO\r\n"), none(""));
     EXPECT_EQ(told_of("*2147483647\r\n"), none(": *2147483647"));
     EXPECT_EQ(told_of("*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n"), none(": *1"));
