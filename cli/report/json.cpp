@@ -13,6 +13,10 @@ std::string rfc3339(std::int64_t seconds) {
     return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(seconds)));
 }
 
+std::string generated_at(const RunFacts& facts) {
+    return facts.generated_at_s == 0 ? std::string() : rfc3339(facts.generated_at_s);
+}
+
 std::string rfc3339_ms(std::int64_t milliseconds) {
     return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z",
                        fmt::gmtime(static_cast<std::time_t>(milliseconds / 1000)),

@@ -15,6 +15,8 @@ void to_json(const RunFacts& head, const Sample& sample, const Report& report, c
 
 // "2026-11-20T22:35:55Z" of seconds since the epoch.
 std::string rfc3339(std::int64_t seconds);
+// When the report was made; "" when that is not known.
+std::string generated_at(const RunFacts& facts);
 // "2026-11-20T22:35:55.250Z" of milliseconds since the epoch.
 std::string rfc3339_ms(std::int64_t milliseconds);
 

@@ -148,7 +148,7 @@ Json json_cost(const RunFacts& head, const Sample& sample) {
 void add_head(Document& document, const RunFacts& head, const Sample& sample) {
     document.member("schema_version", schema_version);
     document.member("generator", json_generator());
-    document.member("generated_at", rfc3339(head.generated_at_s));
+    document.member("generated_at", generated_at(head));
     document.member("host", json_host(head));
     document.member("complete", sample.gaps.empty());
     document.list("gaps", sample.gaps, json_gap);

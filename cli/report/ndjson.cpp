@@ -23,7 +23,7 @@ Json totals(const Sample& sample, const Report& report) {
 }  // namespace
 
 void to_ndjson(const RunFacts& head, const Sample& sample, const Report& report, const Sink& sink) {
-    Lines lines(sink, {{"host", json_host(head)}, {"generated_at", rfc3339(head.generated_at_s)}});
+    Lines lines(sink, {{"host", json_host(head)}, {"generated_at", generated_at(head)}});
     std::size_t at = 0;
     const bool wanted =
         write(lines, "server", sample.servers,

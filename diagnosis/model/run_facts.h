@@ -7,7 +7,7 @@
 namespace connleak {
 
 struct RunFacts {
-    std::int64_t generated_at_s = 0;  // seconds since the epoch
+    std::int64_t generated_at_s = 0;  // seconds since the epoch; 0: not known
     std::string host_name;
     std::string kernel;  // uname(2), release
     std::string boot_id;
