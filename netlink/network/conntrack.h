@@ -1,5 +1,5 @@
-// The connection-tracking table of a namespace through ctnetlink (nfnetlink_conntrack.h): which TCP
-// connections a translator there rewrites, with what each side of them sees.
+// The connection tracking table of a namespace through ctnetlink (nfnetlink_conntrack.h): which TCP
+// connections a translator there rewrites, and the tuples that both sides see.
 #pragma once
 
 #include <expected>
@@ -20,7 +20,7 @@ namespace connleak::netlink {
 std::optional<Error> read_tracked_connections(
     const Netns& netns, const std::function<void(const TrackedConnection&)>& take);
 
-// One netlink socket that was opened in the namespace, for questions about single connections.
+// One netlink socket opened in the namespace, for queries about single connections.
 class TrackingTable {
   public:
     static std::expected<TrackingTable, Error> open(const Netns& netns);
@@ -28,9 +28,8 @@ class TrackingTable {
     TrackingTable& operator=(TrackingTable&&) noexcept;
     ~TrackingTable();
 
-    // The entry that packets with these addresses (`local` is their source) belong to, whichever of
-    // its two directions they go (nf_conntrack_find_get()); std::nullopt: there is none outside of
-    // zones. Needs CAP_NET_ADMIN.
+    // The entry for packets with these addresses (`local` is their source), in either direction
+    // (nf_conntrack_find_get()). std::nullopt: none outside of zones. Needs CAP_NET_ADMIN.
     [[nodiscard]] std::expected<std::optional<TrackedConnection>, Error> lookup(
         const Tuple& packets);
 
