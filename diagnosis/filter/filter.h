@@ -67,8 +67,8 @@ struct Filter {
 // The words joined by spaces. FilterError's positions refer to this text.
 std::string filter_text(std::span<const std::string> words);
 
-// The words behind the options, as the shell has split them. A value that the shell has kept
-// together (comm = 'a name') stays together; within one word quotes do that ('comm = "a name"').
+// The arguments after the options, as the shell split them. A value that is one argument (comm = 'a
+// name') stays one value; inside an argument, quotes do the same ('comm = "a name"').
 std::expected<Filter, FilterError> parse_filter(std::span<const std::string> words,
                                                 const FilterNames& names = {});
 

@@ -13,10 +13,10 @@
 
 namespace connleak::netlink {
 
-// Hands every TCP connection that is tracked in the namespace to `take`, IPv4 and IPv6, in the
-// order of the table; one that moves while it is read can come twice or not at all. Nothing is
-// tracked, and nothing is asked, where connection tracking is not in use: a question would load its
-// modules. Needs CAP_NET_ADMIN (EPERM). What came before an Error has been handed over.
+// Passes every tracked TCP connection of the namespace, IPv4 and IPv6, to `take`, in table order.
+// An entry that moves during the reading can be passed twice or not at all. Where connection
+// tracking is not in use, the kernel is not queried, because a query would load its modules. Needs
+// CAP_NET_ADMIN (EPERM). Entries read before an Error have been passed on.
 std::optional<Error> read_tracked_connections(
     const Netns& netns, const std::function<void(const TrackedConnection&)>& take);
 
