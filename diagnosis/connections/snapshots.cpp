@@ -50,9 +50,9 @@ Snapshots::Snapshots(const Sample& sample, PathFinder& paths, Witness& witness)
     if (!by_tuple_.empty()) compare_clocks();
 }
 
-// Data received by one side was sent earlier. So, where both sides of a connection are known, the
-// time since our side received is at least the snapshot's age plus, at that time, the time since
-// the other side sent. If a snapshot claims to be younger, its clock is ahead.
+// Our side receives data after the other side has sent it. So the time since our side last received
+// is at most the snapshot's age plus the time since the other side's last send at that moment. If a
+// snapshot claims to be younger than that allows, its clock is ahead.
 void Snapshots::compare_clocks() {
     const std::int64_t now = witness_.now_ms();
     for (const Socket& ours : sample_.sockets) {
