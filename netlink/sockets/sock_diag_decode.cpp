@@ -94,8 +94,7 @@ std::optional<Socket> decode_socket(std::span<const std::uint8_t> payload, Netns
     if (!state) return std::nullopt;
     if (message.idiag_family != AF_INET && message.idiag_family != AF_INET6) return std::nullopt;
 
-    std::optional<Socket> decoded(
-        std::in_place);  // constructed in place: this runs once per socket
+    std::optional<Socket> decoded(std::in_place);  // in place: this runs once per socket
     Socket& socket = *decoded;
     socket.netns = netns;
     socket.ipv6_socket = message.idiag_family == AF_INET6;
