@@ -14,8 +14,8 @@ namespace connleak {
 
 namespace {
 
-// The server's list tells it; else the connection is at least as old as either socket, and as the
-// list lets conclude.
+// From the server's list if it has it; else the connection is at least as old as either socket, and
+// as the lower bound from the list.
 std::optional<std::int64_t> age_s(const Connection& connection) {
     std::optional<std::int64_t> oldest_ms;
     if (connection.row != nullptr && connection.row->age_s) {

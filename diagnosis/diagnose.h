@@ -1,4 +1,4 @@
-// The whole way from a sample to a report: join, second look, verdicts, holders, findings.
+// The pipeline from a sample to a report: join, recheck, verdicts, holders, findings.
 #pragma once
 
 #include "diagnosis/connections/witness.h"
@@ -9,7 +9,7 @@ namespace connleak {
 // The report's connections point into `sample`, which must outlive it.
 Report diagnose(const Sample& sample, const Policy& policy, Witness& witness, std::int32_t own_pid);
 
-// What follows from the connections and their verdicts, made anew: counts, holders, groups,
+// Recomputes what is derived from the connections and their verdicts: counts, holders, groups,
 // findings.
 void conclude(const Sample& sample, const Policy& policy, Report& report);
 

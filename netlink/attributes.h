@@ -1,6 +1,6 @@
-// The attributes of a netlink message, read from bytes that nobody has checked: every length is
-// held against what is there, and nothing is read through a pointer that could be unaligned. The
-// format: struct nlattr in linux/netlink.h, length and type in host order, padded to four bytes.
+// Parses the attributes of a netlink message from untrusted bytes: every length is checked against
+// the available bytes, and nothing is read through an unaligned pointer. Format: struct nlattr in
+// linux/netlink.h, length and type in host byte order, padded to four bytes.
 #pragma once
 
 #include <algorithm>
@@ -16,12 +16,12 @@ namespace connleak::netlink {
 using Bytes = std::span<const std::uint8_t>;
 
 struct Attribute {
-    std::uint16_t type = 0;  // without the flags for nested and network order
+    std::uint16_t type = 0;  // without the nested and byte order flags
     Bytes value;
 };
 
-// Takes the first attribute off `bytes`. std::nullopt at the end, and where what follows is no
-// attribute: the rest is then lost, as there is no way to find the next one.
+// Removes the first attribute from `bytes`. std::nullopt at the end, and when the rest is not an
+// attribute: the rest is then lost, because the next attribute cannot be located.
 inline std::optional<Attribute> next_attribute(Bytes& bytes) {
     constexpr std::size_t header = 4;
     constexpr std::uint16_t type_mask = 0x3fff;
@@ -50,8 +50,8 @@ inline Bytes find_attribute(Bytes bytes, std::uint16_t type) {
     return {};
 }
 
-// A number or a kernel structure from the front of `bytes`; a structure that is cut short, or that
-// an older kernel sends in a shorter form, has zeros where nothing was sent.
+// A number or kernel structure from the start of `bytes`. Missing bytes are zero: the structure is
+// truncated, or an older kernel sends a shorter form.
 template <typename T>
 T load(Bytes bytes) {
     T value{};
@@ -59,13 +59,12 @@ T load(Bytes bytes) {
     return value;
 }
 
-// What follows the fixed header of `size` bytes (already a multiple of four in all messages used
-// here).
+// The bytes after a fixed header of `size` bytes (a multiple of four in all messages used here).
 inline Bytes after_header(Bytes payload, std::size_t size) {
     return payload.size() < size ? Bytes() : payload.subspan(size);
 }
 
-// A text attribute, with or without its closing NUL.
+// A text attribute, with or without a terminating NUL.
 inline std::string load_text(Bytes bytes) {
     const auto end = std::find(bytes.begin(), bytes.end(), std::uint8_t{0});
     return {bytes.begin(), end};

@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::size_t most_paths = 4;
 
-// Of the namespace that the calling thread is in; 0 where the kernel does not tell.
+// Of the calling thread's namespace; 0 if the kernel does not report it.
 std::uint64_t cookie_here() {
 #ifdef SO_NETNS_COOKIE
     constexpr int netns_cookie = SO_NETNS_COOKIE;
@@ -89,7 +89,7 @@ int Netns::run(const std::function<void()>& work) const {
     const int descriptor = descriptor_ ? descriptor_.get() : opened.get();
     int failure = 0;
     std::exception_ptr thrown;
-    // setns(2) moves the calling thread alone, and a thread that ends takes the change with it.
+    // setns(2) affects only the calling thread, and the change ends with the thread.
     std::thread([&] {
         if (setns(descriptor, CLONE_NEWNET) != 0) {
             failure = errno;

@@ -1,4 +1,4 @@
-// Which network namespaces there are: those of processes, and those that a file keeps alive.
+// Finds the network namespaces: those of processes, and those kept alive by a file.
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -38,14 +38,14 @@ struct Opened {
 };
 
 std::expected<Opened, int> open_netns(const std::string& path) {
-    // Whatever lies there, a pipe too, must not keep us waiting.
+    // The file may be anything, such as a pipe: opening it must not block.
     Descriptor descriptor(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
     if (!descriptor) return std::unexpected(errno);
     struct statfs filesystem {};
     struct stat status {};
     if (fstatfs(descriptor.get(), &filesystem) != 0 || fstat(descriptor.get(), &status) != 0)
         return std::unexpected(errno);
-    // `ip netns add` that broke off leaves an empty file with nothing mounted on it.
+    // An interrupted `ip netns add` leaves an empty file with nothing mounted on it.
     if (filesystem.f_type != NSFS_MAGIC) return std::unexpected(EINVAL);
     return Opened{std::move(descriptor), status.st_ino};
 }
@@ -80,10 +80,9 @@ std::expected<NetnsId, int> netns_of_process(const std::string& pid) {
     return id;
 }
 
-// A number that /proc has for the namespace of a process, and shows even where the process itself
-// may not be looked into: the inode of its net/dev, which exists once per namespace
-// (get_proc_task_net() and proc_alloc_inum() of the kernel). It tells whether a hidden process
-// lives in a namespace that is known.
+// The inode of the process's net/dev, which is unique per namespace (get_proc_task_net() and
+// proc_alloc_inum() of the kernel) and readable even for a process that may not be inspected. It
+// shows whether a hidden process is in a known namespace.
 std::expected<ino_t, int> proc_number(const std::string& process) {
     struct stat status {};
     if (stat(("/proc/" + process + "/net/dev").c_str(), &status) != 0)
@@ -106,7 +105,7 @@ class Search {
         }
     }
 
-    // A namespace that was met under a file first keeps that name.
+    // A namespace first found through a file keeps that name.
     void add_files(const std::string& folder, const std::string& prefix) {
         for (const std::string& name : names_in(folder.c_str())) {
             const std::string path = fmt::format("{}/{}", folder, name);
@@ -144,7 +143,7 @@ class Search {
         std::size_t hidden = 0;
         for (const auto& [pid, failure] : forbidden_) {
             const auto number = proc_number(pid);
-            // ENOENT, ESRCH, EINVAL: it is gone or a zombie, which is in no namespace any more.
+            // ENOENT, ESRCH, EINVAL: ended, or a zombie, which is in no namespace any more.
             if (number ? !known_numbers_.contains(*number)
                        : number.error() == EACCES || number.error() == EPERM)
                 ++hidden;
@@ -179,7 +178,7 @@ class Search {
 
   private:
     void note_forbidden(const std::string& pid, int failure) {
-        // Anything else means that the process went away meanwhile.
+        // Anything else means that the process has ended meanwhile.
         if (failure == EACCES || failure == EPERM) forbidden_.emplace_back(pid, failure);
     }
 

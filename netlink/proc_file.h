@@ -1,5 +1,5 @@
-// Small files of /proc that belong to a network namespace: read in a thread that has entered it,
-// they tell of that namespace (/proc/sys/net and /proc/thread-self/net).
+// Small files of /proc that belong to a network namespace (/proc/sys/net, /proc/thread-self/net):
+// read in a thread that has entered it, they describe that namespace.
 #pragma once
 
 #include <expected>

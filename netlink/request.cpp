@@ -56,8 +56,7 @@ void Request::put_header(const void* header, std::size_t size) {
 }
 
 void Request::put(std::uint16_t type, Bytes value) {
-    // What does not fit would be a mistake of ours, and the kernel then refuses the message as a
-    // whole.
+    // Attributes that do not fit would be a bug here; the kernel then rejects the whole message.
     mnl_attr_put_check(message(), bytes_.size(), type, value.size(), value.data());
 }
 
@@ -129,7 +128,7 @@ int Channel::ask(Request& request, const OnMessage& on_message) {
         int left = static_cast<int>(*received);
         const auto* message = reinterpret_cast<const nlmsghdr*>(buffer_.get());
         for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
-            // What is left of an earlier question that was given up is not ours.
+            // Answers left over from an earlier, abandoned request are ignored.
             if (message->nlmsg_seq != sequence_) continue;
             if ((message->nlmsg_flags & NLM_F_DUMP_INTR) != 0) changed = true;
             if (message->nlmsg_type == NLMSG_ERROR) return error_in(message);

@@ -1,6 +1,5 @@
-// The transport under everything in this folder: one netlink socket that was opened inside a
-// namespace, a question, its answers. Which bytes are asked and what the answers mean is the
-// caller's matter.
+// The transport for everything in this folder: one netlink socket opened inside a namespace, a
+// request, its answers. The callers define the bytes of a request and interpret the answers.
 #pragma once
 
 #include <array>
@@ -26,7 +25,7 @@ namespace connleak::netlink {
 // {EPERM, "sock_diag dump of IPv4: EPERM"}
 Error make_error(int code, std::string_view doing);
 
-// One netlink message that is being written: header, then the fixed structure, then attributes.
+// `room`: bytes reserved for the structure and the attributes.
 class Request {
   public:
     // `room`: bytes for the structure and the attributes.
@@ -49,17 +48,17 @@ class Request {
 
 class Channel {
   public:
-    // In the namespace of the calling thread. `protocol` is NETLINK_ROUTE and the like.
+    // Opens it in the namespace of the calling thread. `protocol` is NETLINK_ROUTE etc.
     static std::expected<Channel, Error> open_here(int protocol);
     static std::expected<Channel, Error> open(const Netns& netns, int protocol);
 
     using OnMessage = std::function<void(std::uint16_t type, Bytes payload)>;
 
-    // Asks and hands over every answer until the last. Returns 0, or the errno: of the system call,
-    // of the kernel's refusal (NLMSG_ERROR, or in the payload of NLMSG_DONE, where libmnl 1.0.4
-    // overlooks it), ETIMEDOUT when the kernel is silent, EINTR when the answers are of a table
-    // that changed while it was read (NLM_F_DUMP_INTR). Answers that came before the error have
-    // been handed over.
+    // Sends a request and passes on every answer up to the last. Returns 0 or an errno: of the
+    // system call, of the kernel's refusal (NLMSG_ERROR, or in the payload of NLMSG_DONE, which
+    // libmnl 1.0.4 overlooks), ETIMEDOUT when the kernel does not answer, EINTR when the table
+    // changed while it was read (NLM_F_DUMP_INTR). Answers received before the error have been
+    // passed on.
     [[nodiscard]] int ask(Request& request, const OnMessage& on_message);
 
     // The same for a dump that can be repeated: `restart` is called before every try, and a table

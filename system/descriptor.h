@@ -1,4 +1,4 @@
-// A file descriptor that closes itself. Move-only; -1 is none.
+// A file descriptor that closes itself. Move-only; -1: none.
 #pragma once
 
 #include <unistd.h>

@@ -1,4 +1,4 @@
-// Errors as gaps and messages name them.
+// Error names for gaps and messages.
 #pragma once
 
 #include <cstring>
@@ -6,7 +6,7 @@
 
 namespace connleak {
 
-// "EACCES"; "errno 4711" for a number that the C library does not know.
+// "EACCES"; "errno 4711" for a number unknown to the C library.
 inline std::string errno_name(int code) {
     const char* const name = strerrorname_np(code);
     return name != nullptr ? name : "errno " + std::to_string(code);

@@ -1,4 +1,4 @@
-// A whole text to a descriptor.
+// Writes a whole text to a descriptor.
 #pragma once
 
 #include <unistd.h>
@@ -9,7 +9,7 @@
 
 namespace connleak {
 
-// Goes on after signals and short writes. 0, or errno.
+// Continues after signals and short writes. Returns 0, or the errno.
 inline int write_all(int descriptor, std::string_view text) {
     while (!text.empty()) {
         const ssize_t written = ::write(descriptor, text.data(), text.size());

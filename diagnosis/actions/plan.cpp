@@ -10,7 +10,7 @@ namespace connleak {
 
 namespace {
 
-// A server that was told of in time tells of its clients again, and takes orders.
+// A server that answered in time, reports its clients again and accepts commands.
 bool talks(const Server& server) {
     return server.answer.asked && server.answer.reachable && server.answer.clients_complete;
 }
@@ -82,14 +82,14 @@ Plan plan_reap(const Sample& sample, const Report& report, MethodChoice choice,
                std::optional<std::uint64_t> most) {
     Plan plan;
     for (const Connection& connection : report.connections) {
-        // A peer's reset has ended it already.
+        // A peer's reset has closed it already.
         const bool gone = std::ranges::find(connection.evidence, Evidence::probe_reset) !=
                           connection.evidence.end();
         if (connection.verdict == Verdict::ghost && !gone)
             plan.actions.push_back(
                 reap_action(sample.servers[connection.server], connection, choice));
     }
-    // What can be done comes first, so that --max counts nothing else.
+    // Feasible actions come first, so that --max counts only those.
     std::ranges::stable_sort(plan.actions, [](const Action& one, const Action& other) {
         return std::tuple(!one.planned, -silent_ms(*one.connection)) <
                std::tuple(!other.planned, -silent_ms(*other.connection));
@@ -116,12 +116,13 @@ const Socket* socket_to_protect(const Sample& sample, const Connection& connecti
             break;
     }
     if (is_unix(connection)) return nullptr;
-    // Where the server is in sight, its side decides: that is where ghosts pile up.
+    // If the server is in sight, its side decides: ghosts accumulate there.
     const Socket* socket = connection.server_socket;
     if (socket == nullptr && !sample.servers[connection.server].netns)
         socket = connection.client_socket;
     if (socket == nullptr || socket->state != State::established) return nullptr;
-    // A socket of another host's snapshot is not here to be borrowed, whoever has its pid.
+    // A socket from another host's snapshot cannot be borrowed here, even if a local process has
+    // the same pid.
     return from_snapshot(*socket) ? nullptr : socket;
 }
 

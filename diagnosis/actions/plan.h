@@ -1,4 +1,4 @@
-// What `reap` and `protect` would do: one action per connection, decided from the report alone.
+// What `reap` and `protect` would do: one action per connection, decided from the report only.
 #pragma once
 
 #include <cstdint>
@@ -26,8 +26,8 @@ std::string_view to_string(Outcome outcome);
 struct Action {
     const Connection* connection = nullptr;  // of the report
     Method method = Method::kill;
-    bool planned = true;             // false: cannot be done in the way that was asked for
-    std::optional<Outcome> outcome;  // once it was tried
+    bool planned = true;             // false: the requested method cannot be used
+    std::optional<Outcome> outcome;  // set once it was tried
     std::string reason;              // why it is not planned, was skipped or failed; one line
 
     void end(Outcome how, std::string why = "") {
@@ -44,59 +44,59 @@ struct Totals {
 };
 
 struct Plan {
-    std::vector<Action> actions;   // by server, the longest silent first
-    std::uint64_t beyond_max = 0;  // connections that --max leaves for another time
-    // Of plan_protect(): looked at closely, they have keepalive.
+    std::vector<Action> actions;   // by server, longest silent first
+    std::uint64_t beyond_max = 0;  // connections left for a later run because of --max
+    // Of plan_protect(): connections that turned out to have keepalive when looked at closely.
     std::vector<const Connection*> already;
 
     [[nodiscard]] Totals totals() const;
 };
 
-// Since the peer was last heard, by the kernel or else by the server's list.
+// Milliseconds since the peer was last heard, from the kernel or else from the server's list.
 std::int64_t silent_ms(const Connection& connection);
 
-// The ghosts on the server's side, and nothing else; of more than `most` the longest silent. By
-// choice or when it must be a ghost goes by CLIENT KILL ID (the server talks and told its id) or by
-// SOCK_DESTROY (its socket is in sight).
+// Server-side ghosts only; if there are more than `most`, the longest silent ones. A ghost is
+// closed by CLIENT KILL ID (the server answers and reported its id) or by SOCK_DESTROY (its socket
+// is in sight), by `choice` or by what is possible.
 Plan plan_reap(const Sample& sample, const Report& report, MethodChoice choice,
                std::optional<std::uint64_t> most);
 
-// The socket that `protect` works on: the server's, and where none is in sight the client's; of
-// connections that are established and no other verdict's matter. nullptr for none.
+// The socket that `protect` works on: the server's, or the client's if the server's is not in
+// sight. Only for established connections that no other verdict applies to. nullptr: none.
 const Socket* socket_to_protect(const Sample& sample, const Connection& connection);
 
-// The sockets without keepalive, and those of which the kernel's table does not tell. Unix sockets
-// are skipped from the start.
+// Sockets without keepalive, and those whose keepalive the kernel's table does not show. Unix
+// sockets are skipped from the start.
 Plan plan_protect(const Sample& sample, const Report& report);
 
-// Why an action of plan_protect() was left out in the end: there was nothing to do.
+// Why an action of plan_protect() was skipped: nothing to do.
 inline constexpr std::string_view has_keepalive = "it has keepalive already";
 inline constexpr std::string_view needs_no_keepalive =
     "a Unix socket: its peer cannot vanish without the kernel knowing";
 
-// How many of a server's connections have keepalive once the plan has been carried out; before
-// that, how many have it now.
+// How many of a server's connections have keepalive after the plan was carried out, or now if it
+// was not yet.
 struct Coverage {
     std::size_t server = 0;
-    std::uint64_t connections = 0;  // those that protect works on, and are still there
+    std::uint64_t connections = 0;  // those that protect works on and that still exist
     std::uint64_t covered = 0;
 };
-// Servers without connections are left out.
+// Omits servers without connections.
 std::vector<Coverage> coverage(const Sample& sample, const Report& report, const Plan& plan);
 
-// The idle time to set on the sockets of this server: `chosen`, else the server's own
-// tcp-keepalive, else Redis's default of 300. At most what setsockopt(2) takes.
+// The idle time in seconds to set on this server's sockets: `chosen`, else the server's own
+// tcp-keepalive, else Redis's default of 300. Limited to what setsockopt(2) accepts.
 std::int64_t keepalive_s(const Server& server, std::optional<std::int64_t> chosen);
 
-// The keepalive setting of a server that has it off: new connections get none.
+// The keepalive setting of a server that has it off: new connections get no keepalive.
 struct ServerSetting {
     std::size_t server = 0;
     std::int64_t value_s = 0;
-    bool planned = false;  // else it is only told how
+    bool planned = false;  // false: the report only says how
     std::optional<Outcome> outcome;
     std::string reason;
 };
-// For the servers that have one, and of which it is known.
+// For servers whose family has the setting and whose value is known.
 std::vector<ServerSetting> settings_to_change(const Sample& sample,
                                               std::optional<std::int64_t> chosen, bool planned);
 

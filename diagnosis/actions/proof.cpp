@@ -9,10 +9,11 @@ namespace connleak {
 
 namespace {
 
-// The kernel counts in ticks of up to 10 ms; what was heard before the probe is a second older.
+// The kernel counts in ticks of up to 10 ms; a segment received before the probe is at least a
+// second older.
 constexpr std::int64_t tolerance_ms = 500;
-// Under a bounded rate it can take longer than the waiting until there were enough probes; but not
-// for ever.
+// With a rate limit, sending enough probes can take longer than the waiting time, but not without
+// bound.
 constexpr std::int64_t longest_waiting = 4;
 
 bool has_owner(const Sample& sample, const Socket& socket) {
@@ -40,12 +41,12 @@ void see_again(Report& report, Connection& connection, const Proof& proof) {
 
 void conclude_from(Connection& connection, ProbeOutcome outcome) {
     const auto dead = [&](Evidence evidence) {
-        // An orphan stays one: the server was seen not to have it.
+        // An orphan stays an orphan: the server was seen not to have it.
         if (connection.verdict != Verdict::orphan) connection.verdict = Verdict::ghost;
         if (!has(connection, evidence)) connection.evidence.push_back(evidence);
     };
     const auto alive = [&](Evidence evidence) {
-        // A peer that is closing answers as well, and is no healthier for it.
+        // A closing peer answers too, but is not healthier for that.
         if (!has(connection, Evidence::peer_closing)) connection.verdict = Verdict::healthy;
         if (!has(connection, evidence)) connection.evidence.push_back(evidence);
     };
@@ -74,7 +75,7 @@ std::vector<Subject> choose_subjects(const Sample& sample, const Report& report,
     std::vector<Subject> subjects;
     for (std::size_t at = 0; at < report.connections.size(); ++at) {
         const Connection& connection = report.connections[at];
-        if (is_unix(connection)) continue;  // nothing is sent there that could be answered
+        if (is_unix(connection)) continue;  // a Unix socket cannot be probed
         switch (connection.verdict) {
             case Verdict::unverified:
             case Verdict::suspect:
@@ -89,7 +90,8 @@ std::vector<Subject> choose_subjects(const Sample& sample, const Report& report,
             case Verdict::transient:
                 continue;
         }
-        // A socket of another host's snapshot is not here to be borrowed, whoever has its pid.
+        // A socket from another host's snapshot cannot be borrowed here, even if a local process
+        // has the same pid.
         const auto here = [](const Socket* socket) {
             return established(socket) && !from_snapshot(*socket);
         };

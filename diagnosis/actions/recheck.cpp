@@ -13,8 +13,8 @@ namespace connleak {
 
 namespace {
 
-// The kernel's clocks in tcp_info step by a tick, of up to 10 ms; and each was read some moments
-// before the report was finished.
+// The kernel's clocks in tcp_info step by a tick of up to 10 ms, and each was read some time before
+// the report was finished.
 constexpr std::int64_t clock_slack_ms = 50;
 
 bool heard_since(const Socket& then, const Socket& now, std::int64_t elapsed_ms) {
@@ -23,7 +23,7 @@ bool heard_since(const Socket& then, const Socket& now, std::int64_t elapsed_ms)
     return before && after && *after + clock_slack_ms < *before + elapsed_ms;
 }
 
-// What its own side's kernel says of it.
+// What the kernel on its own side says about it.
 Change look_at_itself(const Socket& then, Witness& witness, std::int64_t elapsed_ms) {
     const Witness::Look look = witness.look(then.netns, then.tuple);
     if (!look.known) return Change::unknown;
@@ -33,7 +33,7 @@ Change look_at_itself(const Socket& then, Witness& witness, std::int64_t elapsed
     return heard_since(then, *look.socket, elapsed_ms) ? Change::came_back : Change::none;
 }
 
-// Which of the ghosts a draft was made of.
+// The index of the ghost that a draft was made from.
 using Key = std::pair<const void*, std::uint64_t>;
 Key key_of(const Connection& connection) {
     if (connection.server_socket != nullptr) return {nullptr, connection.server_socket->cookie};
@@ -92,12 +92,12 @@ std::vector<Change> recheck(const Sample& sample, std::span<const Connection* co
             changes[at] = look_at_itself(*ghost.server_socket, witness, elapsed_ms);
             if (changes[at] != Change::none) continue;
         }
-        // What a probe has proven needs no peer in sight: that it is still unheard is enough.
+        // A proof by probe needs no peer in sight: it is enough that nothing was heard since.
         if (!proven_by_absence(ghost)) {
             if (ghost.server_socket == nullptr) changes[at] = Change::unknown;
             continue;
         }
-        changes[at] = Change::gone;  // unless the second look keeps it
+        changes[at] = Change::gone;  // unless the recheck keeps it
         Draft draft;
         draft.connection = ghost;
         draft.connection.client_socket = nullptr;
@@ -113,7 +113,7 @@ std::vector<Change> recheck(const Sample& sample, std::span<const Connection* co
         const auto index =
             indices.find({socket != nullptr ? socket->netns : 0, key_of(draft.connection)});
         if (index == indices.end()) {
-            // The socket of a row has come into sight: another case than the one that was planned.
+            // The socket of a row is in sight now: not the case that was planned.
             const auto row = indices.find({0, {draft.connection.row, 0}});
             if (row != indices.end()) changes[row->second] = Change::unknown;
             continue;

@@ -19,8 +19,8 @@ struct Client {
     std::optional<Exempt> exempt;
 };
 
-// Idle time is told in whole seconds, and the server looks once a second: a client that has been
-// idle for exactly the timeout is above it when the server looks next.
+// Idle time is reported in whole seconds, and the server checks once a second: a client that has
+// been idle for exactly the timeout exceeds it at the next check.
 bool closed_within_a_second(const Client& client, std::int64_t timeout_s) {
     return client.idle_s >= timeout_s;
 }

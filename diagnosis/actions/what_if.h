@@ -1,6 +1,6 @@
-// Which clients an idle timeout of the server would close, and which of them are alive. Redis looks
-// at every client once a second and closes those that have been idle for longer than `timeout`
-// (clientsCron() in its networking), but for those that it never times out.
+// Which clients an idle timeout of the server would close, and which of them are alive. Redis
+// checks every client once a second and closes those that have been idle for longer than `timeout`
+// (clientsCron()), except those it never times out.
 #pragma once
 
 #include <array>
@@ -18,7 +18,7 @@ std::string_view to_string(Exempt why);
 
 using VerdictCounts = std::array<std::uint64_t, verdict_count>;
 
-// The clients of one name and address that a value would close.
+// The clients of one group and address that a value would close.
 struct TimedOut {
     std::string group;    // "" when the client's process is out of sight
     std::string address;  // "" for a Unix socket
@@ -29,8 +29,8 @@ struct TimedOut {
 struct TimeoutCandidate {
     std::int64_t timeout_s = 0;
     std::uint64_t closes = 0;
-    VerdictCounts verdict{};  // of those
-    // Idle for long enough, but exempt.
+    VerdictCounts verdict{};  // of the clients closed
+    // Idle for longer than the timeout, but exempt.
     std::array<std::uint64_t, exempt_count> exempt{};
     std::vector<TimedOut> whose;  // most first
 
@@ -49,13 +49,14 @@ struct IdleRange {
 struct WhatIf {
     std::size_t server = 0;
     std::uint64_t clients = 0;
-    // No client that may be alive (anything but a ghost) is closed within the next second.
+    // Smallest timeout that closes no possibly living client (anything but a ghost) within the next
+    // second.
     std::int64_t smallest_harmless_s = 1;
     std::vector<TimeoutCandidate> candidates;  // in the order asked for
     std::vector<IdleRange> idle;
 };
 
-// Servers without a complete client list are left out.
+// Omits servers without a complete client list.
 std::vector<WhatIf> what_if(const Sample& sample, const Report& report,
                             std::span<const std::int64_t> timeouts_s);
 

@@ -12,9 +12,8 @@ namespace connleak {
 
 namespace {
 
-// How well a listening socket covers a local address: 2 exactly, 1 by a wildcard, 0 not at all.
-// "::" takes IPv4 as well unless it is IPV6_V6ONLY, which sock_diag tells no one without
-// privileges.
+// How a listening socket covers a local address: 2 exactly, 1 by a wildcard, 0 not at all. "::"
+// also covers IPv4 unless it is IPV6_V6ONLY, which sock_diag does not show without privileges.
 int coverage(const Endpoint& listening, const Endpoint& local) {
     if (listening.port != local.port) return 0;
     if (listening.address == local.address) return 2;
@@ -70,12 +69,12 @@ class Joiner {
     struct Client {
         const Socket* socket = nullptr;
         std::size_t server = 0;
-        Tuple seen;                                 // the connection as the server's host has it
-        bool translated = false;                    // which its own host has otherwise
+        Tuple seen;                                 // the connection as the server's host sees it
+        bool translated = false;                    // its own host sees another tuple
         std::optional<NetnsId> end = std::nullopt;  // where its packets arrive, once translated
     };
 
-    // Wherever a proxy that was asked and the server behind it are.
+    // Namespaces of proxies that were asked, and of the servers behind them.
     void leave_out(const Tuple& seen) {
         own_.emplace(seen, std::nullopt);
         own_.emplace(seen.mirrored(), std::nullopt);
@@ -83,7 +82,7 @@ class Joiner {
     }
 
     [[nodiscard]] bool is_own(const Socket& socket) const {
-        // The same tuple in another namespace is somebody else's.
+        // The same tuple in another namespace is another connection.
         const auto [first, last] = own_.equal_range(socket.tuple);
         if (std::any_of(first, last, [&](const auto& end) {
                 return !end.second || *end.second == socket.netns;
@@ -134,15 +133,15 @@ class Joiner {
             if (candidates.size() == 1 && paths_.owners(remote.address).size() == 1)
                 return candidates.front();
             if (!candidates.empty()) {
-                // The address exists several times: the one that packets from here reach.
+                // Several namespaces have the address: use the one that packets from here reach.
                 const Path& path = paths_.find(socket.netns, remote.address);
                 for (const std::size_t index : candidates)
                     if (path.end && sample_.servers[index].netns == *path.end) return index;
             }
         }
-        // Servers without a listening socket in sight: elsewhere, or ended. One that has a
-        // namespace is meant first by the sockets that reach into it; a loopback address never
-        // leaves its own.
+        // Servers without a listening socket in sight: on another host, or ended. Servers with a
+        // namespace are tried first for sockets that reach it; a loopback address never leaves its
+        // own.
         std::optional<std::size_t> by_name;
         for (std::size_t index = 0; index < sample_.servers.size(); ++index) {
             const Server& server = sample_.servers[index];
@@ -155,7 +154,7 @@ class Joiner {
         return by_name;
     }
 
-    // The same through translators, by what connection tracking says of its packets.
+    // The same through translators, using connection tracking entries for its packets.
     std::optional<Client> through_translators(const Socket& socket) {
         const Path path = paths_.follow(socket.netns, socket.tuple);
         if (!path.translated) return std::nullopt;
@@ -166,7 +165,7 @@ class Joiner {
             client.server = *server;
             return client;
         }
-        // Out of sight: known by where it is, else by what the client calls it.
+        // Out of sight: identified by its location, else by the address that the client uses.
         for (const Endpoint& name : {path.packets.remote, socket.tuple.remote}) {
             const auto server = std::ranges::find_if(sample_.servers, [&](const Server& each) {
                 return each.listening.empty() && each.endpoint == name;
@@ -183,7 +182,7 @@ class Joiner {
             if (auto client = through_translators(socket)) return client;
         if (const auto server = server_of_client(socket))
             return Client{.socket = &socket, .server = *server, .seen = socket.tuple.mirrored()};
-        // The entry may be younger than the reading of the tables.
+        // The entry may be newer than the reading of the tables.
         return paths_.translators() && socket.state == State::established
                    ? through_translators(socket)
                    : std::nullopt;
@@ -199,14 +198,13 @@ class Joiner {
             }
         }
         for (const Client& client : client_side_) by_server_tuple_.emplace(client.seen, &client);
-        // A dump can show the TIME-WAIT of the last connection beside the new one of the same
-        // tuple: the living is paired first.
+        // A dump can contain the TIME-WAIT of the previous connection beside the new one with the
+        // same tuple: the live socket is matched first.
         std::ranges::stable_partition(
             server_side_, [](const auto& each) { return each.first->state == State::established; });
     }
 
-    // The client's socket of a server's socket: the mirrored tuple, in the namespace that is the
-    // peer's.
+    // The client's socket for a server's socket: the mirrored tuple, in the peer's namespace.
     const Client* peer_of(const Socket& socket) {
         const auto [first, last] = by_server_tuple_.equal_range(socket.tuple);
         std::vector<const Client*> candidates;
@@ -244,8 +242,8 @@ class Joiner {
         }
         connection.server_end = tuple.local;
         connection.client_end = tuple.remote;
-        // inet_csk_accept() gives a socket its inode: established without one means still in the
-        // queue.
+        // inet_csk_accept() gives a socket its inode: established without an inode means still in
+        // the accept queue.
         result.facts.accept_queue = server_socket != nullptr && server_socket->inode == 0 &&
                                     (server_socket->state == State::established ||
                                      server_socket->state == State::close_wait);
@@ -291,10 +289,10 @@ class Joiner {
                 if (found != by_tuple.end()) return found->second;
             }
             if (row.address) {
-                // Without laddr (before 6.2), or where the server's address is translated on the
-                // way: the client's end names the connection, if only one has it.
+                // Without laddr (before 6.2), or if the server's address is translated on the way,
+                // the client's endpoint identifies the connection if it is unique.
                 if (by_client.count(*row.address) == 1) return by_client.find(*row.address)->second;
-                // One client's end, two of the server's ports: the descriptor tells them apart.
+                // One client endpoint, two server ports: the descriptor distinguishes them.
                 const auto held = row.fd ? by_fd.find(*row.fd) : by_fd.end();
                 if (!row.local_address && held != by_fd.end() &&
                     drafts_[held->second].connection.client_end == *row.address)
@@ -304,9 +302,10 @@ class Joiner {
             const auto held = row.fd ? by_fd.find(*row.fd) : by_fd.end();
             if (!row.host_port)
                 return held == by_fd.end() ? std::nullopt : std::optional(held->second);
-            // A name in place of the address. The thread may serve another client by now, so that
-            // the port has to fit, which tells the connection also where only one has it, in the
-            // list, too: another's socket may have come since the sockets were read.
+            // A name instead of an address. The thread may serve another client by now, so the port
+            // must match too. A port that is unique identifies the connection; it must be unique in
+            // the list as well, because another client's socket may be newer than the reading of
+            // the sockets.
             if (held != by_fd.end() &&
                 drafts_[held->second].connection.client_end.port == *row.host_port)
                 return held->second;
@@ -332,7 +331,8 @@ class Joiner {
             }
         }
         if (!answer.clients_complete) return;
-        // A proxy that listens here owns these sockets, and the server behind it lists the proxy's.
+        // A proxy that listens here owns these sockets, and the server behind it lists the proxy's
+        // own.
         const bool same_process = untranslated(server);
         for (Draft& each : drafts_) {
             if (each.connection.server != index || each.facts.listed) continue;
@@ -354,8 +354,8 @@ class Joiner {
     const Sample& sample_;
     PathFinder& paths_;
     std::int32_t own_pid_;
-    std::unordered_multimap<Tuple, std::optional<NetnsId>> own_;  // in no namespace: in any
-    std::unordered_set<Tuple> asked_for_us_;  // the same, as another server's list may have it
+    std::unordered_multimap<Tuple, std::optional<NetnsId>> own_;  // no namespace: matches in any
+    std::unordered_set<Tuple> asked_for_us_;  // the same, as another server's list may show it
     std::vector<std::pair<const Socket*, std::size_t>> server_side_;
     std::vector<Client> client_side_;
     std::unordered_multimap<Tuple, const Client*> by_server_tuple_;

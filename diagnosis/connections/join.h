@@ -1,5 +1,5 @@
-// Puts the sides of each connection together: server's socket, row of its client list, client's
-// socket. One draft per connection; what the drafts lack is looked at again before anything is
+// Matches the parts of each connection: the server's socket, its row in the client list, the
+// client's socket. One draft per connection. Incomplete drafts are rechecked before anything is
 // concluded.
 #pragma once
 
@@ -17,17 +17,17 @@ struct Draft {
     Facts facts;
 };
 
-// The program's own connections, and what its own process `own_pid` holds, are left out.
+// Leaves out the program's own connections and those that its process `own_pid` holds.
 std::vector<Draft> join(const Sample& sample, PathFinder& paths, std::int32_t own_pid);
 
-// Whether a listening socket covers the address: as its own, or by a wildcard.
+// Whether a listening socket covers the address: equal to it, or a wildcard.
 bool listens_at(const Endpoint& listening, const Endpoint& local);
 
-// Whether the server's listening sockets cover the address (as one of them, or by a wildcard).
+// Whether any of the server's listening sockets covers the address.
 bool listens_on(const Server& server, const Endpoint& local);
 
-// What the server sees of our own connection is what we see: the process that listens is the one
-// that answers, and nothing translates between us.
+// Whether the server sees our own connection as we see it: the listening process itself answers,
+// and nothing translates in between.
 bool untranslated(const Server& server);
 
 }  // namespace connleak

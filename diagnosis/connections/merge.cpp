@@ -7,7 +7,7 @@ namespace connleak {
 
 namespace {
 
-// Two connections, not one from its two ends: each has a socket of its own on the same side.
+// Two different connections: both have a socket of their own on the same side.
 bool separate(const Draft& one, const Draft& other) {
     const auto differ = [](const Socket* a, const Socket* b) {
         return a != nullptr && b != nullptr && (a->netns != b->netns || a->cookie != b->cookie);
@@ -34,14 +34,14 @@ void merge_halves(std::vector<Draft>& drafts, const std::vector<std::size_t>& lo
             }
             if (found->second == at) continue;
             if (separate(drafts[found->second], drafts[at])) {
-                // Both claim it, and it is the other end of one of them at most.
+                // Both claim it, but it is the peer of at most one of them.
                 Connection& loser = drafts[at].connection;
                 (socket == loser.server_socket ? loser.server_socket : loser.client_socket) =
                     nullptr;
                 drafts[at].facts.peer = PeerView::out_of_sight;
                 continue;
             }
-            // The one that knows both sides is kept, with what the server's list says of either.
+            // Keeps the draft that knows both sides, with the row of either.
             const auto sides = [&](std::size_t of) {
                 const Connection& each = drafts[of].connection;
                 return (each.server_socket != nullptr ? 1 : 0) +
@@ -53,7 +53,7 @@ void merge_halves(std::vector<Draft>& drafts, const std::vector<std::size_t>& lo
             if (kept.connection.row == nullptr) kept.connection.row = left.connection.row;
             if (left.facts.listed && *left.facts.listed) kept.facts.listed = true;
             if (left.facts.peer == PeerView::present && kept.facts.peer != PeerView::present) {
-                kept.facts.peer = PeerView::present;  // seen is seen
+                kept.facts.peer = PeerView::present;  // the peer was found
                 kept.facts.known_by_listing = left.facts.known_by_listing;
             }
             if (!kept.connection.client_tuple) {

@@ -1,4 +1,4 @@
-// One connection that was found from both of its ends is one draft.
+// Merges drafts of one connection that was found from both of its ends.
 #pragma once
 
 #include <cstddef>
@@ -8,8 +8,8 @@
 
 namespace connleak {
 
-// Drafts that share a socket become one of them, with what each knows; of the others `gone` is set.
-// `looked_at`: the indices of those whose sockets may have been found anew.
+// Merges drafts that share a socket into one of them; sets `gone` for the others. `looked_at`: the
+// indices of drafts whose sockets the recheck may have found.
 void merge_halves(std::vector<Draft>& drafts, const std::vector<std::size_t>& looked_at,
                   std::vector<bool>& gone);
 

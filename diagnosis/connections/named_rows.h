@@ -1,5 +1,5 @@
-// Rows of a server's list that name the client's host in place of its address, as far as they could
-// be put to no connection: any of them may be of a connection that the list seems to lack.
+// Rows that name the client's host instead of its address and could not be matched to a connection.
+// Any of them may belong to a connection that the list seems to lack.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@ namespace connleak {
 
 class NamedRows {
   public:
-    // One without an address that is none of a Unix socket's; others are not taken.
+    // Takes rows with a host name and no address; ignores all others.
     void add(const ServerClient& row) {
         if (row.address || row.host_name.empty()) return;
         if (row.host_port)
@@ -25,7 +25,7 @@ class NamedRows {
 
   private:
     std::unordered_set<std::uint16_t> ports_;
-    bool any_ = false;  // one that does not even tell the port
+    bool any_ = false;  // a row without a port was added
 };
 
 }  // namespace connleak

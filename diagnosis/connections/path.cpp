@@ -6,8 +6,7 @@ namespace connleak {
 
 namespace {
 
-// More layer 3 hops than this between namespaces of one machine is no topology that is understood
-// here.
+// A path with more layer 3 hops than this between namespaces of one machine is not followed.
 constexpr int max_hops = 8;
 
 void worsen(Path& path, Translation translation, const std::string& reason) {
@@ -70,7 +69,7 @@ PathFinder::Segment PathFinder::bridge_segment(const Namespace& netns, const Lin
     for (const Link& port : netns.links) {
         if (port.master != bridge.index) continue;
         segment.programmed |= port.programmed;
-        // A port that is no cable to a namespace in sight can lead anywhere.
+        // A port that is not a veth to a namespace in sight can lead anywhere.
         if (port.kind != "veth" || !port.peer_netns ||
             link(*port.peer_netns, port.peer_index) == nullptr || !get(*port.peer_netns)->complete)
             segment.closed = false;
@@ -104,7 +103,7 @@ PathFinder::Segment PathFinder::segment_of(const Namespace& netns, const Link& d
         return segment;
     }
     if (device.kind == "macvlan" || device.kind == "ipvlan") {
-        // Those that share a lower device share its segment, and that device leads out of sight.
+        // Devices with the same lower device share its segment, and that device leads out of sight.
         Segment segment = open;
         segment.id = {device.peer_netns.value_or(netns.id), device.peer_index};
         return segment;
@@ -118,19 +117,20 @@ const Namespace* PathFinder::across(const Namespace& from, const Link& out, cons
     static const std::vector<Attachment> nobody;
     std::vector<Attachment> ends;
     for (const Attachment& there : attached == attached_.end() ? nobody : attached->second) {
-        // A device of the bridge's own namespace that is only a port carries frames, it does not
-        // end them.
+        // A device of the bridge's own namespace that is only a port forwards frames; it does not
+        // receive them.
         if (there.netns->id != from.id && there.link->master == 0) ends.push_back(there);
     }
-    // On a cable there is only the other end, whatever address the next hop has (a router that
-    // answers for others, proxy_arp). Where several are attached it is one that has the address.
+    // A veth pair has only one other end, whatever address the next hop has (a router with
+    // proxy_arp answers for others). If several devices are attached, it is one that has the
+    // address.
     std::vector<Attachment> candidates = ends;
     if (ends.size() != 1 || !segment.closed)
         std::erase_if(candidates,
                       [&](const Attachment& there) { return !owns(there.netns->id, next_hop); });
-    // Where everything on the segment is in sight that is enough; else only the neighbour entry can
-    // tell: the frames go to the device with that link-layer address. An entry that names another
-    // device is always right: the address has moved.
+    // If the whole segment is in sight, that is enough. Otherwise only the neighbour entry decides:
+    // the frames go to the device with that link-layer address. An entry that names another device
+    // is always right: the address has moved.
     const auto hardware = witness_.neighbour(from.id, out.index, next_hop);
     leaves = candidates.empty() && !segment.closed &&
              std::ranges::none_of(ends, [&](const Attachment& there) {
@@ -192,8 +192,8 @@ const PathFinder::Leg& PathFinder::leg(const Namespace& here, const Address& to)
     return legs_.emplace(key, find_leg(here, to)).first->second;
 }
 
-// An entry has both what the packets are before the namespace and after it, in either direction
-// (nf_nat_manip_pkt()). Destinations are rewritten before the route is looked up.
+// An entry has the addresses before and after the namespace, for both directions
+// (nf_nat_manip_pkt()). Destinations are rewritten before the route lookup.
 void PathFinder::pass(const Namespace& place, bool follow, Path& path) {
     if (place.translation == Translation::none) return;
     const auto asked = follow ? witness_.tracked(place.id, path.packets) : Witness::Tracking();
@@ -210,8 +210,8 @@ void PathFinder::pass(const Namespace& place, bool follow, Path& path) {
         worsen(path, place.translation, place.translation_reason);
 }
 
-// Bridge netfilter can also lead packets away from the bridge: only those that are seen to be left
-// alone are followed.
+// Bridge netfilter can also redirect packets away from the bridge: only packets known to be
+// unchanged are followed.
 void PathFinder::pass_bridge(const Namespace& place, bool follow, Path& path) {
     const auto asked = follow ? witness_.tracked(place.id, path.packets) : Witness::Tracking();
     if (asked.entry && !asked.entry->translated() && place.translation == Translation::tracked)
@@ -232,7 +232,7 @@ Path PathFinder::walk(NetnsId from, const Tuple& packets, bool follow) {
         if (next.programmed)
             worsen(path, Translation::possible,
                    "a packet program sits on the way over " + next.device);
-        // The rules of the two ends of the hop are met there.
+        // The rules of both ends of the hop are checked there.
         if (next.filter != nullptr &&
             !(follow && (next.filter == here || next.filter == next.next)))
             pass_bridge(*next.filter, follow, path);

@@ -1,6 +1,6 @@
-// The way that packets take from one namespace to an address, followed over the devices and
-// namespaces in sight. That a namespace owns an address proves nothing about a peer of that address
-// unless packets to it really end there: the same private address exists in many places.
+// The path of packets from one namespace to an address, followed over the devices and namespaces in
+// sight. A namespace that owns the peer's address is not proven to hold the peer unless packets to
+// it end there: the same private address exists in many places.
 #pragma once
 
 #include <map>
@@ -16,44 +16,44 @@
 namespace connleak {
 
 struct Path {
-    // A namespace that packets pass on layer 3, first and last too, and what their addresses are
-    // once it has rewritten them. `local` is their source.
+    // A namespace that packets pass on layer 3, including the first and the last, and their
+    // addresses after it has rewritten them. `local` is their source.
     struct Stop {
         NetnsId netns = 0;
         Tuple packets;
     };
 
-    std::optional<NetnsId> end;  // the namespace that packets end in; absent: not proven
-    // The worst of all namespaces and devices on the way, without what connection tracking has
-    // told.
+    std::optional<NetnsId> end;  // the namespace where the packets end; absent: not proven
+    // The worst of all namespaces and devices on the path, except rewrites known from connection
+    // tracking.
     Translation translation = Translation::none;
     std::vector<Stop> visited;
-    Tuple packets;                // as they arrive, or as they leave sight
+    Tuple packets;                // on arrival, or when they leave sight
     bool translated = false;      // something on the way is known to rewrite them
-    std::uint32_t interface = 0;  // the device of the first hop; 0 when it needs none
-    // Where it leaves what is in sight, when it does: by a device behind which nobody in sight has
-    // the next address.
+    std::uint32_t interface = 0;  // the device of the first hop; 0: none needed
+    // Where the path leaves what is in sight: a device behind which nothing in sight owns the next
+    // hop.
     struct Exit {
         NetnsId netns = 0;
         std::uint32_t interface = 0;
-        bool on_link = false;  // the destination itself is the next address
+        bool on_link = false;  // the destination itself is the next hop
     };
     std::optional<Exit> exit;
-    std::string reason;  // why it is not proven or may be translated
+    std::string reason;  // why the end is not proven, or why it may be translated
 };
 
 class PathFinder {
   public:
     PathFinder(const Sample& sample, Witness& witness);
 
-    // Of any packets to the address; NAT rules on the way count as translation. Remembered: one
-    // question per pair.
+    // For any packets to the address; NAT rules on the path count as translation. The result is
+    // cached per (from, to).
     const Path& find(NetnsId from, const Address& to);
-    // Of these packets (`local` is their source), which begin or arrive in `from`, through every
-    // translator whose connection tracking has an entry for them.
+    // For these packets (`local` is their source), which originate or arrive in `from`. Follows
+    // every translator whose connection tracking has an entry for them.
     Path follow(NetnsId from, const Tuple& packets);
 
-    // Whether an entry that rewrites such packets was there when the tables were read.
+    // Whether the tracking tables, when they were read, had an entry that rewrites such packets.
     [[nodiscard]] bool rewritten(const Tuple& packets) const {
         return rewritten_.contains(packets);
     }
@@ -66,24 +66,25 @@ class PathFinder {
     [[nodiscard]] const Namespace* get(NetnsId netns) const;
 
   private:
-    // A link-layer segment, named by its bridge, by one end of its cable, or by its lower device.
+    // A link-layer segment, identified by its bridge, by one end of its veth pair, or by its lower
+    // device.
     using SegmentId = std::pair<NetnsId, std::uint32_t>;
     struct Segment {
         SegmentId id;
         bool closed = false;      // all of its ports end in namespaces in sight
-        bool programmed = false;  // a packet program sits on it
-        bool filtered = false;    // bridge netfilter of the namespace that the bridge is in
+        bool programmed = false;  // a packet program is attached to it
+        bool filtered = false;    // bridge netfilter of the bridge's namespace applies
     };
-    // One hop towards an address: what does not depend on whose packets they are.
+    // One hop towards an address: the part that is the same for all packets.
     struct Leg {
-        bool local = false;               // they end here
+        bool local = false;               // the packets end here
         const Namespace* next = nullptr;  // nullptr: not known
         bool programmed = false;
-        const Namespace* filter = nullptr;  // whose rules see them on a bridge between the two
+        const Namespace* filter = nullptr;  // its rules see them on a bridge in between
         std::uint32_t interface = 0;
         std::string device;
         std::optional<Path::Exit> exit;
-        std::string reason;  // why there is no next
+        std::string reason;  // why `next` is not known
     };
     struct Attachment {
         const Namespace* netns;

@@ -41,12 +41,13 @@ bool Recheck::needed(const Draft& draft) const {
     const Socket* held = connection.server_socket;
     const Socket* client = connection.client_socket;
     if (draft.facts.accept_queue) return true;
-    // A peer that has just closed is ordinary; an owner that still has not closed a moment later is
-    // a leak.
+    // A peer that has just closed is normal. An owner that has still not closed a moment later is a
+    // leak.
     if (waits_to_close(held) || waits_to_close(client)) return true;
     if (held != nullptr && client != nullptr) {
         if (!established(held)) return false;
-        // Read one after the other, the two sides of a connection that ends just then differ.
+        // The two sides are read one after the other, so they can differ if the connection ends in
+        // between.
         return !established(client) || (draft.facts.listed && !*draft.facts.listed);
     }
     if (established(held)) {
@@ -70,13 +71,13 @@ bool Recheck::needed(const Draft& draft) const {
 Recheck::Fate Recheck::look_at_own(Draft& draft, const Socket*& held) {
     const Witness::Look look = witness_.look(held->netns, held->tuple);
     if (!look.known) {
-        // Whether it is still there is not known, so its peer's absence means nothing.
+        // It is not known whether the socket still exists, so its peer's absence proves nothing.
         if (draft.facts.peer == PeerView::absent) draft.facts.peer = PeerView::out_of_sight;
         return Fate::unconfirmed;
     }
     if (!look.socket || look.socket->cookie != held->cookie) return Fate::drop;
-    // Whoever was heard since the first look is alive, whatever the tables say: something on the
-    // way is not understood.
+    // A peer heard since the first reading is alive, whatever the tables say: something on the way
+    // is not understood.
     const auto before = last_heard_ms(*held);
     const auto now = last_heard_ms(*look.socket);
     if (draft.facts.peer == PeerView::absent && before && now && *now < *before)
@@ -89,8 +90,8 @@ Recheck::Fate Recheck::look_at_own(Draft& draft, const Socket*& held) {
 PeerView Recheck::look_at_peer(Draft& draft, const Socket& socket, End peer,
                                const Socket*& peer_socket) {
     const Address& address = socket.tuple.remote.address;
-    // An entry can be younger than the reading of the tables. Servers are few, so that asking costs
-    // little; clients out of sight can be many.
+    // An entry can be newer than the reading of the tables. Servers are few, so a query is cheap;
+    // clients out of sight can be many.
     const bool may_be_rewritten =
         peer == End::server ? paths_.translators() : paths_.rewritten(socket.tuple);
     if (!paths_.owns(socket.netns, address) && paths_.owners(address).empty() && !may_be_rewritten)
@@ -106,8 +107,8 @@ PeerView Recheck::look_at_peer(Draft& draft, const Socket& socket, End peer,
         }
     }
 
-    // Where the way is not proven the owner of the address may still have the peer: seen is seen,
-    // but only when just one has the address, at either end, and absence then means nothing.
+    // Even if the path is not proven, the owner of the address may have the peer. Finding it there
+    // is proof only if the address is unique at both ends; not finding it proves nothing.
     std::vector<Path::Stop> places = path.visited;
     const auto& owners = paths_.owners(path.packets.remote.address);
     if (!path.end && owners.size() == 1 && paths_.owners(path.packets.local.address).size() <= 1)
@@ -123,10 +124,10 @@ PeerView Recheck::look_at_peer(Draft& draft, const Socket& socket, End peer,
     }
     if (!path.end || !known) return PeerView::out_of_sight;
     if (path.translation != Translation::none) return PeerView::maybe_translated;
-    // A socket that is bound to another device, or to a VRF, takes another way than the one found.
+    // A socket bound to another device, or to a VRF, uses another path than the one found.
     if (socket.interface != 0 && socket.interface != path.interface) return PeerView::out_of_sight;
-    // DNAT beyond what is in sight changes only the far end: any socket from the client's local end
-    // may be it. The server's local end has many sockets, which says nothing.
+    // DNAT out of sight changes only the far end: any socket with the client's local end may be
+    // this one. The server's local end has many sockets, so there this says nothing.
     if (peer == End::server) return PeerView::absent;
     const auto held = may_be_translated(*path.end, path.packets.remote, socket.tuple);
     if (!held) return PeerView::out_of_sight;
@@ -137,8 +138,8 @@ std::optional<bool> Recheck::may_be_translated(NetnsId netns, const Endpoint& lo
                                                const Tuple& server_tuple) {
     const auto peers = witness_.peers_of_local_end(netns, local);
     if (!peers) return std::nullopt;
-    // A client uses a port again for another server. Where the packets of that socket are seen to
-    // end elsewhere, it is a connection of its own.
+    // A client can use one port for several servers. If the packets of that socket are seen to end
+    // elsewhere, it is a different connection.
     return std::ranges::any_of(*peers, [&](const Endpoint& peer) {
         const Tuple packets{local, peer};
         if (!paths_.owns(netns, peer.address) && paths_.owners(peer.address).empty() &&
@@ -163,7 +164,7 @@ Recheck::Fate Recheck::look_at_server_side(Draft& draft) {
         return Fate::drop;
     if (connection.client_socket != nullptr && !established(connection.client_socket) &&
         !waits_to_close(connection.client_socket))
-        connection.client_socket = nullptr;  // closing: what it is by now
+        connection.client_socket = nullptr;  // closing: use its current state
     // First the peer, then the socket itself: it must still be established after its peer was found
     // absent.
     if (connection.client_socket == nullptr && established(connection.server_socket) &&
@@ -199,8 +200,8 @@ void Recheck::look_at_snapshots(Draft& draft) {
     }
 }
 
-// The list speaks for those whom the server sees as it sees us: the program's own connection has
-// shown what happens to addresses beyond what is in sight.
+// The list can prove absence only if the server sees the client's address as it sees ours: our own
+// connection has shown what happens to addresses out of sight.
 bool Recheck::leaves_as_ours(const Server& server, const Draft& draft) {
     const ServerAnswer& answer = server.answer;
     const Socket& client = *draft.connection.client_socket;
@@ -208,7 +209,7 @@ bool Recheck::leaves_as_ours(const Server& server, const Draft& draft) {
         !answer.own_local_seen)
         return false;
     const Path its = paths_.follow(client.netns, client.tuple);
-    // Rules that could have rewritten this one and not ours, and no entry that tells.
+    // Some rules could have rewritten this connection but not ours, and no tracking entry shows it.
     if (its.translation == Translation::tracked || its.translation == Translation::possible)
         return false;
     if (!its.translated && client.netns == *server.asked_from)
@@ -223,9 +224,8 @@ bool Recheck::leaves_as_ours(const Server& server, const Draft& draft) {
            *answer.own_local_seen == ours.packets.remote;
 }
 
-// Before 6.2 a server does not tell which of its addresses it was reached by (laddr), so that one
-// of several behind that address cannot be excluded; and two servers behind one address keep two
-// lists.
+// Before 6.2 a row lacks the server's own address (laddr), so it may belong to another of the
+// servers behind that address; and two servers behind one address have two separate lists.
 bool Recheck::listing_proves_absence(const Draft& draft) {
     const Server& server = sample_.servers[draft.connection.server];
     return server.listening.empty() && leaves_as_ours(server, draft) &&
@@ -243,7 +243,7 @@ Recheck::Fate Recheck::look_at_client_side(Draft& draft) {
     if (draft.facts.peer == PeerView::present || draft.facts.peer == PeerView::closing)
         return Fate::keep;
 
-    // A list names clients by their address: where several have it, it may mean another.
+    // A list identifies clients by address: if several have it, the row may be another client's.
     const bool meant =
         paths_.owners(connection.client_end.address).size() <= 1 ||
         (!draft.facts.translated && sample_.servers[connection.server].asked_from == first.netns);
@@ -253,7 +253,7 @@ Recheck::Fate Recheck::look_at_client_side(Draft& draft) {
         draft.facts.known_by_listing = true;
     } else if (fate == Fate::keep && draft.facts.listed &&
                draft.facts.peer == PeerView::out_of_sight && listing_proves_absence(draft)) {
-        // Whoever was heard since then is alive, whatever a list says.
+        // A peer heard since then is alive, whatever a list says.
         const auto before = last_heard_ms(first);
         const auto now = last_heard_ms(*connection.client_socket);
         if (!before || !now || *now >= *before) {
@@ -270,14 +270,14 @@ Recheck::Fate Recheck::look_at_row(Draft& draft) {
     const Server& server = sample_.servers[connection.server];
     if (connection.client_end.address.family() == Family::none) return Fate::keep;  // a Unix socket
     if (server.netns) {
-        // A local server lists it but the dump lacked its socket: missed, or the connection is
-        // gone.
+        // A local server lists it but the dump lacked its socket: the dump missed it, or the
+        // connection has ended.
         const Witness::Look look =
             witness_.look(*server.netns, {connection.server_end, connection.client_end});
         if (!look.known) return Fate::keep;
         if (!look.socket) {
-            // Behind a proxy the list is that of another host. Before 6.2 the row does not tell
-            // which of the server's addresses it is on.
+            // Behind a proxy the list belongs to another host. Before 6.2 the row does not say
+            // which of the server's addresses it uses.
             if (connection.row->local_address || !untranslated(server)) return Fate::drop;
             return witness_.listed(connection.server, connection.client_end).value_or(true)
                        ? Fate::keep
@@ -294,8 +294,8 @@ Recheck::Fate Recheck::look_at_row(Draft& draft) {
         return Fate::keep;
     }
     const NetnsId here = *server.asked_from;
-    // Its packets come from where we connect to, unless a translator in sight turns that into what
-    // the server tells.
+    // Its packets come from the address that we connect to, unless a translator in sight changes it
+    // to the one that the server reports.
     Path path = paths_.follow(here, {server.endpoint, connection.client_end});
     if (!path.translated && connection.row->local_address) {
         Path other = paths_.follow(here, {*connection.row->local_address, connection.client_end});
@@ -311,8 +311,7 @@ Recheck::Fate Recheck::look_at_row(Draft& draft) {
         draft.facts.translated = true;
         connection.client_tuple = tuple;
     }
-    // Once more behind the list: the row may be of a connection that has come since, from the same
-    // port.
+    // Checked again after the list: the row may belong to a newer connection from the same port.
     const Witness::Look after = look.socket ? look : witness_.look(place, tuple);
     if (after.socket) {
         found_.push_back(*after.socket);
@@ -321,8 +320,8 @@ Recheck::Fate Recheck::look_at_row(Draft& draft) {
         draft.facts.known_by_listing = true;
         return Fate::keep;
     }
-    // The server's own way back to that address is not in sight. It is proven only for the address
-    // that our own connection came from, which got its answers here.
+    // The server's own route back to that address is not in sight. It is proven only for the source
+    // address of our own connection, which received its answers here.
     const bool proven =
         path.end && after.known && listed && untranslated(server) &&
         server.answer.own_connection->local.address == connection.client_end.address &&

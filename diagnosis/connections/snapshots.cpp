@@ -21,8 +21,8 @@ bool in_prefix(const Address& address, const InterfaceAddress& network) {
     return rest == 0 || (one[whole] ^ other[whole]) >> (8 - rest) == 0;
 }
 
-// Container engines and clouds make the link-layer address from the IPv4 address: it is the same
-// wherever that address is, and tells no two hosts apart.
+// Container engines and clouds derive the link-layer address from the IPv4 address. Such an address
+// is the same wherever that IPv4 address is used, so it does not distinguish hosts.
 bool made_from(const std::vector<std::uint8_t>& hardware, const Address& address) {
     const auto bytes = address.bytes();
     return bytes.size() == 4 && hardware.size() == 6 &&
@@ -50,9 +50,9 @@ Snapshots::Snapshots(const Sample& sample, PathFinder& paths, Witness& witness)
     if (!by_tuple_.empty()) compare_clocks();
 }
 
-// What one side received was sent before: where both sides of a connection are known, the time
-// since our side received is, at the least, what has passed since the snapshot and the other side's
-// sending before it. A snapshot that claims to be younger than that has a clock that is ahead.
+// Our side receives data after the other side has sent it. So the time since our side last received
+// is at most the snapshot's age plus the time since the other side's last send at that moment. If a
+// snapshot claims to be younger than that allows, its clock is ahead.
 void Snapshots::compare_clocks() {
     const std::int64_t now = witness_.now_ms();
     for (const Socket& ours : sample_.sockets) {
@@ -78,7 +78,7 @@ std::int64_t Snapshots::age_ms(const PeerHost& host) {
 const PeerNamespace* Snapshots::owner(const Address& address) const {
     const auto found = by_address_.find(address);
     if (found == by_address_.end() || found->second.size() != 1) return nullptr;
-    // Who is in sight has been asked already, and two with one address could be meant.
+    // Namespaces in sight have been asked already, and an address that two have is ambiguous.
     if (address.is_loopback() || address.is_link_local() || address.is_unspecified() ||
         !paths_.owners(address).empty())
         return nullptr;
@@ -100,7 +100,7 @@ const Socket* Snapshots::find(const PeerNamespace& place, const Tuple& tuple) co
     return nullptr;
 }
 
-// Its age is of the moment when the server was asked, which can be a while ago.
+// The row's age dates from when the server was asked, which can be a while ago.
 bool Snapshots::is_younger(const PeerNamespace& place, const ServerClient* row) const {
     if (row == nullptr || !row->age_s) return false;
     const PeerHost& host = sample_.peer_hosts[place.host];
@@ -108,8 +108,8 @@ bool Snapshots::is_younger(const PeerNamespace& place, const ServerClient* row) 
     return (*row->age_s + 1) * 1000 + host.margin_ms < age_then;
 }
 
-// Nothing was heard from the peer since the snapshot was taken, so that the connection is also
-// older than it: the kernel's time since the last data counts from the socket's birth.
+// Nothing was heard from the peer since the snapshot was taken. So the connection is also older
+// than the snapshot: the kernel's time since the last data counts from the socket's creation.
 bool Snapshots::silent_since(const PeerNamespace& place, const Socket& held) {
     const auto heard = last_heard_ms(held);
     const PeerHost& host = sample_.peer_hosts[place.host];
@@ -119,7 +119,7 @@ bool Snapshots::silent_since(const PeerNamespace& place, const Socket& held) {
 PeerView Snapshots::view_of(const Socket& peer, bool silent, bool younger) {
     const bool open = peer.state == State::established || peer.state == State::syn_sent ||
                       peer.state == State::syn_received;
-    // The port was used before by another connection, which the snapshot shows.
+    // The snapshot shows an earlier connection that used the same port.
     if (younger || (!open && !silent)) return PeerView::outdated;
     return open ? PeerView::present : PeerView::closing;
 }
@@ -160,8 +160,8 @@ Snapshots::Answer Snapshots::client_of(const Socket& held, const ServerClient* r
     }
     if (auto answer = behind(*place, held.tuple, silent, is_younger(*place, row))) return *answer;
     if (!place->complete) return {};
-    // Whoever shares the address with containers, or lists only some of its sockets, may hold the
-    // connection under another name.
+    // A host that shares the address with containers, or lists only some of its sockets, may hold
+    // the connection under another tuple.
     if (place->translation != Translation::none || place->restricted)
         return {PeerView::maybe_translated, nullptr};
     if (!silent) return {PeerView::outdated, nullptr};
@@ -180,8 +180,8 @@ PeerView Snapshots::look_at_way(const PeerNamespace& place, const Socket& held) 
     if (!path.exit) return PeerView::out_of_sight;
     if (held.interface != 0 && held.interface != path.interface) return PeerView::out_of_sight;
 
-    // Either both sides take the other to be on their own link, or neither does; else this address
-    // is somebody else's in another place.
+    // Both sides must regard the other as on-link, or neither. Otherwise this address belongs to
+    // another host in another network.
     const bool shares_link = std::ranges::any_of(place.addresses, [&](const auto& own) {
         return own.address == peer && in_prefix(held.tuple.local.address, own);
     });
@@ -198,7 +198,7 @@ Snapshots::Answer Snapshots::client_of_row(const Tuple& server_tuple, const Serv
     const PeerNamespace* place = owner(server_tuple.remote.address);
     const Socket* peer = place == nullptr ? nullptr : find(*place, server_tuple.mirrored());
     if (peer == nullptr && place != nullptr) {
-        // Its age alone does not tell that the row is not of a later connection.
+        // Its age alone does not prove that the row is not of a later connection.
         auto answer = behind(*place, server_tuple, false, is_younger(*place, &row));
         return answer.value_or(Answer());
     }

@@ -57,9 +57,9 @@ class UnixJoiner {
         const UnixListener* listener = nullptr;
     };
 
-    // The listener with this name that `meant` picks. The same path is another file in every mount
-    // namespace, and another socket once it was deleted: where none is picked, only a name that one
-    // listener alone has is enough.
+    // The listener with this name that `meant` selects. The same path is a different file in every
+    // mount namespace, and a different socket after it was deleted: if none is selected, the name
+    // must belong to one listener only.
     template <typename Meant>
     [[nodiscard]] std::optional<Place> find_place(const std::string& name, Meant meant) const {
         std::optional<Place> by_name;
@@ -74,7 +74,7 @@ class UnixJoiner {
         return bearers != listeners_.end() && bearers->second == 1 ? by_name : std::nullopt;
     }
 
-    // Who holds the accepted end holds the listener, too, or is the server's process.
+    // The process that holds the accepted end also holds the listener, or is the server's process.
     [[nodiscard]] std::optional<Place> place_of_accepted(const UnixSocket& accepted) const {
         const auto* owners = owners_of(sample_, accepted.socket.inode);
         return find_place(accepted.name, [&](const Server& server, const UnixListener& listener) {
@@ -84,7 +84,7 @@ class UnixJoiner {
         });
     }
 
-    // Redis has closed it, and a child that it forked to write its files has a copy until it ends.
+    // Redis has closed it, but a child forked to write its files keeps a copy until it ends.
     [[nodiscard]] bool only_forked(std::uint32_t inode, const Server& server) const {
         const auto* owners = owners_of(sample_, inode);
         if (owners == nullptr || !server.pid || !server.answer.clients_complete) return false;
@@ -142,8 +142,8 @@ class UnixJoiner {
         }
     }
 
-    // Whether the list is of the process that holds the sockets: of a server in another pid
-    // namespace both know the pid in there.
+    // Whether the list is from the process that holds the sockets: for a server in another pid
+    // namespace, both give the pid in that namespace.
     [[nodiscard]] bool list_is_of_holder(const Server& server) const {
         if (!server.pid) return false;
         const auto process = sample_.processes.by_pid.find(*server.pid);
@@ -170,12 +170,12 @@ class UnixJoiner {
                 UnixDraft& draft = drafts_[held->second];
                 draft.row = &row;
                 draft.listed = true;
-                // What was accepted before the list was made has kept its descriptor.
+                // Ends accepted before the list was read have kept their descriptor.
                 draft.row_unsure = !side_.earlier.contains(draft.accepted->socket.inode);
                 continue;
             }
-            // One of the sockets that are in sight has it, and nothing tells which: what a thread
-            // waits at need not be its client's socket.
+            // It belongs to one of the sockets in sight, but it is not known which: a thread need
+            // not wait on its client's socket.
             if (row.unnamed && !by_fd.empty()) {
                 unplaced = true;
                 continue;
@@ -193,8 +193,8 @@ class UnixJoiner {
             if (drafts_[at].row == nullptr) drafts_[at].listed = false;
     }
 
-    // Where the server's descriptors may not be read, its sockets and its rows cannot be put
-    // together: what its rows tell counts then, so that each connection counts once.
+    // If the server's descriptors cannot be read, its sockets and rows cannot be matched. Then only
+    // the rows are used, so that each connection counts once.
     void leave_to_rows(std::size_t index, std::uint64_t rows) {
         for (UnixDraft& draft : drafts_) {
             if (rows == 0) return;
@@ -206,7 +206,7 @@ class UnixJoiner {
         }
     }
 
-    // What a second look has read does not outlive it.
+    // Data read by the recheck does not outlive it.
     const Socket* kept(const UnixDraft& draft, const UnixSocket* socket) {
         if (socket == nullptr) return nullptr;
         if (!draft.looked_at) return &socket->socket;
@@ -257,7 +257,7 @@ class UnixJoiner {
         return is(Verdict::unverified, {Evidence::peer_out_of_sight});
     }
 
-    // Redis cuts a long path off in its list; which of several it was is known by the socket alone.
+    // Redis truncates a long path in its list; only the socket shows which one it was.
     [[nodiscard]] std::string path_of(const UnixDraft& draft) const {
         if (draft.listener != nullptr) return draft.listener->path;
         const Server& server = sample_.servers[draft.server];
@@ -272,14 +272,14 @@ class UnixJoiner {
     std::int32_t own_pid_;
     std::deque<Socket>& found_;
     UnixByInode by_inode_;
-    std::unordered_map<std::string, std::size_t> listeners_;  // by name: how many have it
+    std::unordered_map<std::string, std::size_t> listeners_;  // by name: how many listeners have it
     std::vector<UnixDraft> drafts_;
 };
 
 }  // namespace
 
-// unix_release_sock() sets both bits of the end that is left; its peer is shown without an inode
-// from then on.
+// unix_release_sock() sets both bits of the remaining end; from then on its peer is shown without
+// an inode.
 Ends ends_of(const UnixSocket& end) {
     if (end.peer_inode == 0) return end.shutdown == both_ways ? Ends::peer_closed : Ends::unclear;
     return end.shutdown == 0 ? Ends::both : Ends::half_closed;

@@ -22,7 +22,7 @@ bool doubtful(const UnixDraft& draft) {
 }  // namespace
 
 void UnixRecheck::run(std::vector<UnixDraft>& drafts) {
-    // A row alone is looked for in the server's list, which needs no waiting.
+    // Rows without sockets are looked up in the server's list, which needs no waiting.
     const bool sockets = std::ranges::any_of(drafts, [](const UnixDraft& draft) {
         return doubtful(draft) && (draft.accepted != nullptr || draft.client != nullptr);
     });
@@ -42,7 +42,7 @@ void UnixRecheck::run(std::vector<UnixDraft>& drafts) {
     }
 }
 
-// nullptr when it is gone, or another socket by now.
+// nullptr when it is gone, or is another socket now.
 const UnixSocket* UnixRecheck::now(const UnixSocket& then) const {
     const auto found = by_inode_.find(then.socket.inode);
     if (found == by_inode_.end() || found->second->socket.cookie != then.socket.cookie)
@@ -75,7 +75,7 @@ void UnixRecheck::look_at_client(UnixDraft& draft) {
     if (draft.gone) return;
     draft.client = client;
     draft.looked_at = true;
-    if (draft.ends != Ends::waiting) return;  // its peer was gone, and does not come back
+    if (draft.ends != Ends::waiting) return;  // its peer was gone, and cannot come back
     const auto listener = by_inode_.find(draft.listener->inode);
     const bool waits = client->peer_inode == 0 && listener != by_inode_.end() &&
                        std::ranges::find(listener->second->pending, client->socket.inode) !=
@@ -84,13 +84,13 @@ void UnixRecheck::look_at_client(UnixDraft& draft) {
     draft.ends = ends_of(*client);
     draft.ends_now = draft.ends == Ends::peer_closed;
     draft.accepted = peer_of(*client, by_inode_);
-    // Neither in the queue nor closed: it was accepted between the two readings.
+    // Neither in the queue nor closed: accepted between the two readings.
     if (draft.ends == Ends::unclear) draft.ends = Ends::both;
 }
 
 void UnixRecheck::look_at_row(UnixDraft& draft) {
     const auto* rows = rows_again(draft.server);
-    // An id is never used again, so that a client that has it still has kept its descriptor.
+    // Ids are never reused, so a client that still has its id has kept its descriptor.
     const bool still =
         rows != nullptr && std::ranges::any_of(*rows, [&](const ServerClient& row) {
             return row.id == draft.row->id && (row.unnamed || row.fd == draft.row->fd);
@@ -110,7 +110,7 @@ void UnixRecheck::look_at_listing(UnixDraft& draft) {
         draft.listed.reset();
         return;
     }
-    // A list that does not tell the descriptors.
+    // The list does not report descriptors.
     if (std::ranges::any_of(*rows, &ServerClient::unnamed)) {
         draft.listed.reset();
         return;

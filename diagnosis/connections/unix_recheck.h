@@ -1,5 +1,5 @@
-// Looks again at the connections by Unix socket that something is about to be said against:
-// connections come and go between two readings, and descriptors are used again.
+// Rechecks Unix socket connections before anything bad is said about them: connections come and go
+// between two readings, and descriptors are reused.
 #pragma once
 
 #include <map>
@@ -15,7 +15,7 @@ class UnixRecheck {
   public:
     UnixRecheck(const Sample& sample, Witness& witness) : sample_(sample), witness_(witness) {}
 
-    // The drafts point into what this object has read from then on.
+    // Afterwards the drafts point into data owned by this object.
     void run(std::vector<UnixDraft>& drafts);
 
   private:

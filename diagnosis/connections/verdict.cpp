@@ -6,15 +6,15 @@ namespace connleak {
 
 namespace {
 
-// The kernel's own signs that nobody answers. Evidence of the first that holds.
+// The kernel's signs that nothing answers. Returns the evidence of the first that applies.
 std::optional<Evidence> sign_of_death(const Socket& socket) {
     const Timer& timer = socket.timer;
     if (timer.kind == TimerKind::keepalive && timer.retransmits > 0)
         return Evidence::keepalive_unanswered;
     if (timer.kind == TimerKind::retransmit && timer.retransmits > 0)
         return Evidence::retransmitting;
-    // A receiver that does not read answers window probes, and each answer sets the count to 0; one
-    // probe on its way is ordinary.
+    // A receiver that does not read still answers window probes, and each answer resets the count
+    // to 0. One outstanding probe is normal.
     if (timer.kind == TimerKind::persist && timer.retransmits > 1) return Evidence::retransmitting;
     return std::nullopt;
 }
@@ -28,9 +28,9 @@ Evidence kind_of_traffic(const Socket& socket) {
     return bare ? Evidence::keepalive_answered : Evidence::recent_traffic;
 }
 
-// tcp_keepalive_timer(): the connection goes when as many probes as TCP_KEEPCNT are unanswered.
-// Redis sets KEEPINTVL to a third of tcp-keepalive and KEEPCNT to 3 (anetKeepAlive). A timer that
-// is too long for that belongs to a socket with other settings, and nothing is known of it.
+// tcp_keepalive_timer(): the connection is closed once TCP_KEEPCNT probes are unanswered. Redis
+// sets KEEPINTVL to a third of tcp-keepalive and KEEPCNT to 3 (anetKeepAlive). If the timer is too
+// long for that, the socket has other settings, which are not known.
 std::optional<std::int64_t> gives_up_in_s(const Socket* server_socket,
                                           std::optional<std::uint64_t> keepalive_s) {
     if (!established(server_socket) || server_socket->timer.kind != TimerKind::keepalive)
@@ -59,8 +59,8 @@ Keepalive keepalive_of(const Socket& socket) {
     switch (socket.timer.kind) {
         case TimerKind::keepalive:
             return Keepalive::on;
-        // The kernel names the keepalive timer before the delayed ACK (inet_diag_msg_timer_fill),
-        // so either of these proves that there is none.
+        // The kernel reports the keepalive timer before the delayed ACK (inet_diag_msg_timer_fill),
+        // so either of these proves that there is no keepalive timer.
         case TimerKind::off:
         case TimerKind::delack:
             return Keepalive::off;
@@ -96,8 +96,7 @@ std::optional<std::int64_t> least_age_ms(const Socket& socket) {
 
 void judge(Connection& connection, const Facts& facts, const Policy& policy,
            std::optional<std::uint64_t> keepalive_s) {
-    // What a snapshot tells of a socket is how it was: it shows that the peer is there, and no
-    // more.
+    // A snapshot shows a socket's past state: it proves only that the peer existed.
     const auto of_now = [](const Socket* socket) {
         return socket != nullptr && !from_snapshot(*socket) ? socket : nullptr;
     };
@@ -105,7 +104,7 @@ void judge(Connection& connection, const Facts& facts, const Policy& policy,
     const Socket* client = of_now(connection.client_socket);
     const bool by_snapshot =
         server != connection.server_socket || client != connection.client_socket;
-    // The server's side is the one that is judged where it is in sight, else the client's.
+    // The server's side is judged if it is in sight, else the client's.
     const Socket* judged = server != nullptr ? server : client;
 
     connection.evidence.clear();
@@ -124,7 +123,7 @@ void judge(Connection& connection, const Facts& facts, const Policy& policy,
         if (evidence) connection.evidence.push_back(*evidence);
     };
 
-    // Closing states first, of either side.
+    // Closing states of either side come first.
     for (const Socket* side : {server, client}) {
         if (side == nullptr || side->state != State::close_wait) continue;
         conclude(Verdict::close_wait, Evidence::peer_closed);
@@ -136,12 +135,12 @@ void judge(Connection& connection, const Facts& facts, const Policy& policy,
     if (judged != nullptr && judged->state != State::established)
         return conclude(Verdict::transient);
 
-    // What the peer's own table says.
+    // The peer's own socket table.
     const bool not_listed = facts.listed && !*facts.listed;
     const auto sign = judged != nullptr ? sign_of_death(*judged) : std::nullopt;
     switch (facts.peer) {
         case PeerView::present:
-            // The signs are of now, a snapshot is older.
+            // The signs are current, a snapshot is older.
             if (by_snapshot && sign) return conclude(Verdict::suspect, sign);
             conclude(Verdict::healthy, facts.known_by_listing ? Evidence::server_listing
                                                               : Evidence::peer_socket_present);
@@ -165,7 +164,7 @@ void judge(Connection& connection, const Facts& facts, const Policy& policy,
             break;
     }
 
-    // The kernel's signs, and the server's.
+    // Signs from the kernel and from the server.
     if (sign) return conclude(Verdict::suspect, sign);
     if (server != nullptr && not_listed)
         return conclude(Verdict::suspect, Evidence::server_not_listing);

@@ -1,5 +1,5 @@
-// What the diagnosis asks of the world when it is about to call a connection one-sided. The program
-// answers from the kernel and the server, tests answer from memory.
+// The queries that the diagnosis makes before it calls a connection one-sided. The program answers
+// from the kernel and the server, tests answer from memory.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +12,8 @@ namespace connleak {
 
 // Where a packet leaves a namespace.
 struct Hop {
-    bool local = false;  // it does not leave: the address is the namespace's own
-    bool plain = false;  // one next hop, the same for every packet to the address
+    bool local = false;  // not leaving: the address is the namespace's own
+    bool plain = false;  // one next hop, the same for all packets to the address
     std::uint32_t interface = 0;
     Address gateway;  // family none: the destination is on the link
 };
@@ -25,34 +25,34 @@ class Witness {
     Witness& operator=(const Witness&) = delete;
     virtual ~Witness() = default;
 
-    // Called once, before the questions below, when there is anything to look at again: lets
-    // packets that are in flight arrive.
+    // Called once before the queries below, if there is anything to recheck: waits for packets in
+    // flight.
     virtual void settle() = 0;
 
     struct Look {
-        bool known = false;            // false: the kernel could not be asked
+        bool known = false;            // false: the kernel could not be queried
         std::optional<Socket> socket;  // the socket with exactly this tuple, if there is one
     };
     virtual Look look(NetnsId netns, const Tuple& tuple) = 0;
 
     struct Tracking {
-        bool known = false;  // false: the table could not be asked
+        bool known = false;  // false: the table could not be queried
         std::optional<TrackedConnection> entry;
     };
-    // The entry of the namespace's connection tracking for packets with these addresses (`local` is
-    // their source), whichever of its two directions they go.
+    // The namespace's connection tracking entry for packets with these addresses (`local` is their
+    // source), in either direction.
     virtual Tracking tracked(NetnsId netns, const Tuple& packets) = 0;
 
-    // The other ends of all living sockets of the namespace that have this local end: of one of
-    // them a translator on the way may have changed only the other end. std::nullopt: not known.
+    // The remote ends of all live sockets of the namespace that have this local end: a translator
+    // may have changed only the remote end of one of them. std::nullopt: not known.
     virtual std::optional<std::vector<Endpoint>> peers_of_local_end(NetnsId netns,
                                                                     const Endpoint& local) = 0;
 
-    // Whether a new CLIENT LIST of the server has a client at this address. std::nullopt: not
+    // Whether the server's current CLIENT LIST has a client at this address. std::nullopt: not
     // known.
     virtual std::optional<bool> listed(std::size_t server, const Endpoint& client) = 0;
 
-    // Whether a second connection to the server's address reached the same server as the first did.
+    // Whether a second connection to the server's address reached the same server as the first.
     virtual bool same_server_again(std::size_t server) = 0;
 
     // std::nullopt: no route, or not known.
@@ -62,14 +62,14 @@ class Witness {
                                                                std::uint32_t interface,
                                                                const Address& address) = 0;
 
-    // All Unix sockets of all namespaces as they are now. std::nullopt: not known, or not all.
+    // All current Unix sockets of all namespaces. std::nullopt: not known, or incomplete.
     virtual std::optional<std::vector<UnixSocket>> unix_sockets_again() { return std::nullopt; }
-    // A new CLIENT LIST of the server. std::nullopt: not known.
+    // The server's current CLIENT LIST. std::nullopt: not known.
     virtual std::optional<std::vector<ServerClient>> clients_again(std::size_t /*server*/) {
         return std::nullopt;
     }
 
-    // Milliseconds since the epoch: how old a snapshot is by now.
+    // Milliseconds since the epoch, to compute a snapshot's age.
     virtual std::int64_t now_ms() = 0;
 };
 

@@ -170,7 +170,7 @@ FilterAnswer evaluate(const Node& node, const FilterSubject& subject) {
     return node.negated ? opposite(value) : value;
 }
 
-// Every state of the sockets that pass; `negated` for a node that stands under a `not`.
+// All states of matching sockets; `negated` for a node under a `not`.
 std::uint32_t states_of(const Node& node, bool negated) {
     negated ^= node.negated;
     if (const auto* test = std::get_if<InState>(&node.test))

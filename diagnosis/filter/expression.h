@@ -1,4 +1,4 @@
-// A parsed filter expression, as the evaluator and the compiler of kernel filters walk it.
+// A parsed filter expression. Used by the evaluator and by the compiler of kernel filters.
 #pragma once
 
 #include <array>
@@ -19,17 +19,18 @@ inline constexpr std::uint32_t all_states = 0xffe;  // State's values
 
 enum class Side : std::uint8_t { local, remote };
 
-// No more: a > b is not (a <= b), as in ss.
+// These are enough: a > b is not (a <= b), as in ss.
 enum class Compare : std::uint8_t { equal, at_least, at_most };
 
-// net.ipv4.ip_local_port_range of a namespace; what Linux begins with.
+// net.ipv4.ip_local_port_range of a namespace. The values are Linux's defaults.
 struct PortRange {
     std::uint16_t low = 32768;
     std::uint16_t high = 60999;
 };
 
-// The first `length` bits of an address. Unlike Address it keeps ::ffff:a.b.c.d apart from a.b.c.d:
-// an IPv4 pattern finds IPv4 on sockets of both families, a v4-mapped one only on AF_INET6 sockets.
+// The first `length` bits of an address. Unlike Address it distinguishes ::ffff:a.b.c.d from
+// a.b.c.d: an IPv4 pattern matches IPv4 on sockets of both families, a v4-mapped one only on
+// AF_INET6 sockets.
 struct Prefix {
     Family family = Family::none;  // none: any address
     std::array<std::uint8_t, 16> bytes{};
@@ -52,7 +53,7 @@ struct HasPort {
     Compare compare = Compare::equal;
     std::uint16_t port = 0;
 };
-// The local port is one of those that the kernel gives out by itself.
+// The local port is in the kernel's ephemeral port range.
 struct Autobound {};
 struct OnDevice {
     std::string name;
@@ -64,7 +65,7 @@ struct HasTimer {
 struct HasKeepalive {
     Keepalive keepalive = Keepalive::unknown;
 };
-// Whole seconds since the peer was last heard. Never holds where that is not known.
+// Whole seconds since the peer was last heard. Never matches when that is not known.
 struct Idle {
     Compare compare = Compare::equal;
     std::int64_t seconds = 0;
@@ -73,7 +74,7 @@ struct Idle {
 enum class OwnerField : std::uint8_t { comm, group, unit, user };
 struct OwnerText {
     OwnerField field = OwnerField::comm;
-    bool part = false;  // contains `text`, else equals it
+    bool part = false;  // true: contains `text`; false: equals it
     std::string text;
 };
 struct OwnerPid {
@@ -84,8 +85,9 @@ struct Node;
 
 enum class Join : std::uint8_t { and_, or_ };
 
-// Operands joined from left to right, as in ss, whose grammar gives `and` and `or` the same rank:
-// a or b and c is (a or b) and c. A list and no tree, so that length is not depth.
+// Operands joined from left to right, as in ss, whose grammar gives `and` and `or` the same
+// precedence: a or b and c is (a or b) and c. A list instead of a tree, so that a long expression
+// is not a deep one.
 struct Chain {
     std::vector<Node> operands;
     std::vector<Join> joins;  // joins[i] stands before operands[i + 1]

@@ -1,6 +1,6 @@
-// The filter language of `connleak sockets`: that of ss (ss(8), EXPRESSION), and predicates beside
-// it that ss lacks. Parsed once, then asked for every socket; owners of sockets, which are dear to
-// find, are asked for only where the answer hangs on them.
+// The filter language of `connleak sockets`: that of ss (ss(8), EXPRESSION) and additional
+// predicates. An expression is parsed once and evaluated for every socket. Socket owners are
+// expensive to find, so they are requested only where the result depends on them.
 #pragma once
 
 #include <cstddef>
@@ -18,16 +18,17 @@
 
 namespace connleak {
 
-// What names mean, where the expression has names instead of numbers: a matter of files and of the
-// network, so the caller's. A function that is not set knows no names.
-// (`= {}` is spelled out for GCC 12, which warns where a designated initializer leaves it out.)
+// Resolves names in an expression. The caller supplies these functions, because names need files
+// and the network. An unset function knows no names. (`= {}` is needed for GCC 12, which otherwise
+// warns about designated initializers that omit the field.)
 // NOLINTBEGIN(readability-redundant-member-init)
 struct FilterNames {
     std::function<std::optional<std::uint16_t>(std::string_view)> service = {};  // of TCP
     std::function<std::vector<Address>(std::string_view)> host = {};
 };
 
-// Where an expression is wrong, in filter_text()'s bytes. `message` never quotes the expression.
+// Where an expression is wrong, as byte positions in filter_text(). `message` never quotes the
+// expression.
 struct FilterError {
     std::string message;
     std::size_t position = 0;
@@ -35,44 +36,44 @@ struct FilterError {
     friend bool operator==(const FilterError&, const FilterError&) = default;
 };
 
-// One socket, and what is known around it.
+// One socket and its context.
 struct FilterSubject {
     const Socket& socket;
-    // The processes that hold it; absent: not looked for yet. Without any an owner predicate does
-    // not hold.
+    // The processes that hold it; absent: not looked up yet. If empty, owner predicates do not
+    // match.
     std::optional<std::span<const Process* const>> owners = std::nullopt;
     std::string_view device = {};  // name of the device that it is bound to
     filter::PortRange local_ports = {};
 };
 // NOLINTEND(readability-redundant-member-init)
 
-// In this order `and` is the least of two answers and `or` the greatest.
+// Ordered so that `and` is the minimum of two answers and `or` the maximum.
 enum class FilterAnswer : std::uint8_t { no, needs_owners, yes };
 
 struct Filter {
-    // Of the `state` and `exclude` words before the expression.
+    // From the `state` and `exclude` words before the expression.
     std::optional<std::uint32_t> states;
     std::optional<filter::Node> expression;
 
     [[nodiscard]] FilterAnswer test(const FilterSubject& subject) const;
 
-    // Every state that a socket can have and pass, or more than these; bit 1 << State. Absent: the
-    // filter names no state, and which ones are shown is for the options to say.
+    // A superset of the states of matching sockets; bit 1 << State. Absent: the filter names no
+    // state, and the options decide which ones are shown.
     [[nodiscard]] std::optional<std::uint32_t> possible_states() const;
     [[nodiscard]] bool asks_for_owners() const;
     [[nodiscard]] bool asks_for_info() const;  // tcp_info
 };
 
-// The words joined by blanks: what FilterError counts in.
+// The words joined by spaces. FilterError's positions refer to this text.
 std::string filter_text(std::span<const std::string> words);
 
-// The words behind the options, as the shell has split them. A value that the shell has kept
-// together (comm = 'a name') stays together; within one word quotes do that ('comm = "a name"').
+// The arguments after the options, as the shell split them. A value that is one argument (comm = 'a
+// name') stays one value; inside an argument, quotes do the same ('comm = "a name"').
 std::expected<Filter, FilterError> parse_filter(std::span<const std::string> words,
                                                 const FilterNames& names = {});
 
-// Two lines, the expression (or the part of it around the error) and carets under what is wrong.
-// `printable` makes text fit for the terminal, `width` counts its columns.
+// Two lines: the expression (or the part around the error), and carets below the error. `printable`
+// makes text safe for the terminal, `width` counts its columns.
 std::string show_filter_error(std::string_view text, const FilterError& error,
                               const std::function<std::string(std::string_view)>& printable,
                               const std::function<std::size_t(std::string_view)>& width);

@@ -19,7 +19,7 @@ struct Named {
     Operator op = Operator::equal;
 };
 
-// The longer of two that begin alike first.
+// Of two operators with a common prefix, the longer one comes first.
 constexpr std::array operators{
     Named{"!=", TokenKind::operator_, Operator::not_equal},
     Named{"!~", TokenKind::operator_, Operator::contains_not},
@@ -77,7 +77,7 @@ Token Lexer::peek() const {
     const std::size_t begin = text.find_first_not_of(blanks, cursor_);
     if (begin == std::string_view::npos) return {TokenKind::end, text.size(), text.size()};
     std::string_view rest = text.substr(begin);
-    // ss takes a backslash before anything, and the shell may have left it there.
+    // ss accepts a backslash before anything, and the shell may not have removed it.
     const std::size_t escape = rest.starts_with('\\') ? 1 : 0;
     for (const Named& op : operators)
         if (rest.substr(escape).starts_with(op.text))
@@ -97,8 +97,8 @@ Token Lexer::next() {
 
 std::expected<std::string, Lexer::Failure> Lexer::free_text() {
     const std::size_t begin = std::min(text_.find_first_not_of(blanks, cursor_), text_.size());
-    // A word of the shell's that begins behind the cursor and not behind `begin` is empty, or it
-    // is the value, or begins with it.
+    // A shell argument that begins at or after the cursor, up to `begin`, is empty, is the value,
+    // or begins with it.
     const auto word =
         std::lower_bound(words_.begin(), words_.end(), cursor_,
                          [](const Extent& extent, std::size_t at) { return extent.begin < at; });

@@ -1,4 +1,4 @@
-// A filter expression cut into operators and words. ss wants blanks around everything; here
+// Splits a filter expression into operators and words. ss requires spaces around everything; here
 // `(sport=:22)` reads as `( sport = :22 )`.
 #pragma once
 
@@ -44,8 +44,8 @@ class Lexer {
         std::string message;
         Token at;
     };
-    // A name that can hold anything: in quotes, or a word of the shell's that has blanks or is
-    // empty, or else up to the next blank, `&`, `|` or parenthesis that it has not opened itself.
+    // A name that can contain anything: quoted, or a shell argument that contains spaces or is
+    // empty, or else everything up to the next space, `&`, `|` or parenthesis not opened within it.
     std::expected<std::string, Failure> free_text();
 
   private:
@@ -58,7 +58,7 @@ class Lexer {
     std::expected<std::string, Failure> unquoted(std::size_t begin);
 
     std::string text_;
-    std::vector<Extent> words_;  // the shell's, in text_
+    std::vector<Extent> words_;  // the shell's arguments, as positions in text_
     std::size_t cursor_ = 0;
 };
 

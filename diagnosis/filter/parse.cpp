@@ -27,7 +27,7 @@ Node node(Test test, bool negated) {
     return {.negated = negated, .test = std::move(test)};
 }
 
-// What the operators that ss has come down to.
+// The basic operators to which ss's operators are reduced.
 struct Comparison {
     Compare compare = Compare::equal;
     bool negated = false;
@@ -62,7 +62,7 @@ class Parser {
 
     std::nullopt_t fail(std::string message, const Token& at);
     Parsed expression(std::size_t depth);
-    // What follows the operand that is parsed already.
+    // Parses what follows the first operand.
     Parsed rest_of_expression(Node first, std::size_t depth);
     Parsed operand(std::size_t depth);
     Parsed predicate(const Token& word);
@@ -77,7 +77,7 @@ class Parser {
     template <typename Value, typename Wrap>
     Parsed choice(const Value& parse, const Wrap& wrap, const char* choices);
 
-    // The op of a comparison, if there is one (else `=` is meant) and it is one of `allowed`.
+    // The operator of a comparison, if present (default `=`), which must be one of `allowed`.
     std::optional<Operator> op(std::initializer_list<Operator> allowed, const char* message);
     std::optional<Operator> equality();
     std::optional<Token> value();
@@ -183,7 +183,7 @@ Parser::Parsed Parser::idle() {
     if (!token) return std::nullopt;
     const auto seconds = parse_duration(text(*token));
     if (!seconds) return fail("no duration; write 30, 30s, 5m, 2h or 1d", *token);
-    // No comparison holds where the idle time is not known, so none is the negation of another.
+    // No comparison matches an unknown idle time, so none is the negation of another.
     Node before = node(Idle{Compare::at_most, *seconds - 1}, false);
     Node after = node(Idle{Compare::at_least, *seconds + 1}, false);
     switch (*op) {
@@ -321,7 +321,7 @@ Parser::Parsed Parser::expression(std::size_t depth) {
     return rest_of_expression(std::move(*first), depth);
 }
 
-// `state` and `exclude` at the very beginning add up, as ss reads them.
+// `state` and `exclude` at the beginning are cumulative, as in ss.
 bool Parser::leading_states(std::optional<std::uint32_t>& states) {
     for (;;) {
         const Token token = words_.peek();
@@ -346,7 +346,7 @@ std::expected<Filter, FilterError> Parser::parse() {
     if (!leading_states(filter.states)) return std::unexpected(*error_);
     const TokenKind kind = words_.peek().kind;
     if (filter.states && (kind == TokenKind::and_ || kind == TokenKind::or_)) {
-        // Joined by a word, which ss does not know, they are a predicate like any other.
+        // Joined by a word, which ss does not support, they are ordinary predicates.
         filter.expression =
             rest_of_expression({.test = InState{*std::exchange(filter.states, {})}}, 0);
     } else if (kind != TokenKind::end) {

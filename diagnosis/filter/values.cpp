@@ -45,13 +45,13 @@ constexpr std::array state_names{
     NamedStates{"big", all_states & ~bucket},
 };
 
-// Lower case, and `_` as `-`: state names are also taken as the report's JSON writes them.
+// Lower case, `_` replaced by `-`: state names of the report's JSON are accepted too.
 char plain(char letter) {
     if (letter == '_') return '-';
     return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
 }
 
-// 10.0 is 10.0.0.0 for ss, and 193.233.7/24 stands in its manual.
+// ss reads 10.0 as 10.0.0.0, and its manual has 193.233.7/24.
 std::optional<std::array<std::uint8_t, 16>> parse_ipv4(std::string_view text) {
     std::array<std::uint8_t, 16> bytes{};
     for (std::size_t i = 0; i < 4; ++i) {
@@ -103,7 +103,7 @@ std::optional<std::uint32_t> parse_prefix_length(std::string_view text) {
     return mask == 0 ? std::optional(length) : std::nullopt;
 }
 
-// An address, perhaps with /LENGTH; no name.
+// An address, optionally with /LENGTH; not a name.
 std::optional<Prefix> parse_prefix(std::string_view text) {
     if (text == "any" || text == "all" || text == "default") return Prefix{};
     const std::size_t slash = text.find('/');
@@ -173,8 +173,8 @@ struct HostAndPort {
     std::string_view port;
 };
 
-// Where ss cuts: at the last colon behind the slash or, without a slash, at the last colon. For an
-// IPv6 address without brackets that is a guess, and the whole is taken where the guess is wrong.
+// Splits where ss does: at the last colon after the slash or, without a slash, at the last colon.
+// For an IPv6 address without brackets this is a guess; if it fails, the whole text is used.
 std::expected<HostAndPort, std::string> cut(std::string_view text, const FilterNames& names) {
     if (text.starts_with('[')) {
         const std::size_t bracket = text.find(']');

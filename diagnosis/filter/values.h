@@ -1,5 +1,5 @@
-// The values in a filter expression: hosts, ports, states, numbers, durations. Errors are what is
-// wrong with the value, for a person; where it stands is the parser's matter.
+// The values in a filter expression: hosts, ports, states, numbers, durations. Errors say what is
+// wrong with the value, for a person; the parser adds the position.
 #pragma once
 
 #include <cstdint>
@@ -24,11 +24,11 @@ std::expected<HostValue, std::string> parse_host(std::string_view text, const Fi
 // [FAMILY:][:]PORT
 std::expected<HostValue, std::string> parse_port(std::string_view text, const FilterNames& names);
 
-// A state or a group of states, in ss's words or the report's; 0 for none of them.
+// A state or a group of states, by the names of ss or of the report; 0: neither.
 std::uint32_t parse_states(std::string_view text);
 std::optional<TimerKind> parse_timer(std::string_view text);
 std::optional<Keepalive> parse_keepalive(std::string_view text);
-// As strtoul reads it with base 0 (10, 0x0a, 012), because ss does.
+// Like strtoul with base 0 (10, 0x0a, 012), as in ss.
 std::optional<std::uint32_t> parse_number(std::string_view text);
 
 }  // namespace connleak::filter

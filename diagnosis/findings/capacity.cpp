@@ -1,4 +1,4 @@
-// Findings about what is near its end: clients, descriptors, ephemeral ports, PHP-FPM's pools.
+// Findings about limits nearly reached: clients, descriptors, ephemeral ports, PHP-FPM pools.
 #include <algorithm>
 #include <map>
 

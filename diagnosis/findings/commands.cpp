@@ -14,14 +14,14 @@ const Namespace* find(const Sample& sample, std::optional<NetnsId> id) {
     return found == sample.namespaces.end() ? nullptr : &*found;
 }
 
-// jq: an address and port as ss writes them, and a server's as its client has it.
+// jq: an address and port in ss's notation, and the server's endpoint as its client sees it.
 constexpr std::string_view endpoint_filter =
     R"jq(def e: (if .address|contains(":") then "[\(.address)]" else .address end) + ":\(.port)"; )jq"
     R"jq(def d: .dialled // .; )jq";
 
-// Names come from files below /run/netns and paths from the command line; what the shell would read
-// otherwise is quoted. Control characters and bytes beyond ASCII go as $'\n' (bash, ksh, zsh): a
-// command is one line of plain text, whatever is in it.
+// Names come from files below /run/netns and paths from the command line, so shell metacharacters
+// are quoted. Control characters and non-ASCII bytes become $'\n' (bash, ksh, zsh): a command is
+// always one line of plain text.
 std::string quoted(std::string_view text) {
     const auto plain = [](char c) {
         return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
@@ -35,7 +35,7 @@ std::string quoted(std::string_view text) {
         constexpr std::string_view digits = "01234567";
         const auto byte = static_cast<unsigned char>(c);
         if (!shown(c)) {
-            // Octal has a fixed length; \x would take the digits that follow.
+            // Octal has a fixed length; \x would include following hex digits.
             for (const char digit :
                  {'\\', digits[byte >> 6U], digits[(byte >> 3U) & 7U], digits[byte & 7U]})
                 result += digit;
@@ -86,7 +86,7 @@ std::string Commands::tls_words() const {
     return text;
 }
 
-// Where the client program is to connect to.
+// The host and port that the client program connects to.
 std::string Commands::way(const ServerFamily& family) const {
     const ServerFamily::Client& options = family.client;
     const bool by_socket = family.asking.unix_socket_first && server_.answer.asked &&
@@ -149,14 +149,14 @@ std::string Commands::connleak(const std::string& verb, const std::string& words
     for (const std::string& file : sample_.snapshot_files)
         command += " --peer-snapshot " + quoted(file);
     if (!words.empty()) command += ' ' + words;
-    // A loopback address is another host in each namespace.
+    // A loopback address is a different host in each namespace.
     return server_.endpoint.address.is_loopback() ? inside(command) : command;
 }
 
 std::string Commands::chosen(Verdict verdict) const {
     std::string condition = ".verdict == \"" + std::string(to_string(verdict)) + '"';
-    // Two servers count their clients' ids from 1 each, and the same addresses can exist twice:
-    // what is closed at this server must be this server's.
+    // Client ids start at 1 on every server, and addresses can occur twice: only this server's
+    // connections may be closed at this server.
     if (!server_.netns) return condition;
     condition += " and .server.netns == " + std::to_string(*server_.netns);
     const bool shared = std::ranges::any_of(sample_.servers, [&](const Server& other) {

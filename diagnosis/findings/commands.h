@@ -1,5 +1,4 @@
-// The commands that a finding tells a person to type, complete and ready to be pasted into a root
-// shell.
+// The commands that findings print, complete and ready to paste into a root shell.
 #pragma once
 
 #include <optional>
@@ -11,7 +10,7 @@
 
 namespace connleak {
 
-// Each is "" where it could only be run in the wrong place: in a namespace that nothing can enter.
+// Each is "" where it could not be run in the right place: the namespace cannot be entered.
 class Commands {
   public:
     Commands(const Sample& sample, const Server& server);
@@ -21,15 +20,15 @@ class Commands {
     [[nodiscard]] std::string connleak(const std::string& verb,
                                        const std::string& words = "") const;
 
-    // The server's own client program (redis-cli, mysql) with host, port, login and, where needed,
-    // the namespace; then what it is to say to the server: a command of Redis, SQL. "" for a
-    // service that has none.
+    // The server's own client program (redis-cli, mysql) with host, port, login and, if needed, the
+    // namespace, followed by the statement: a Redis command or SQL. "" for a service without a
+    // client program.
     [[nodiscard]] std::string client(const std::string& statement) const;
-    // The same for a setting of the running server.
+    // The same for changing a setting of the running server.
     [[nodiscard]] std::string set(std::string_view setting, std::int64_t value) const;
-    // Closes the clients' own sockets of one verdict in the namespaces that hold them (ss -K).
+    // Closes the clients' sockets of one verdict in the namespaces that hold them (ss -K).
     [[nodiscard]] std::string destroy_client_sockets(Verdict verdict) const;
-    // Runs `command` in the server's namespace when that is not ours.
+    // Runs `command` in the server's namespace if that is not ours.
     [[nodiscard]] std::string inside(const std::string& command) const;
     // The same for any namespace.
     [[nodiscard]] std::string inside(std::optional<NetnsId> netns,
@@ -39,7 +38,7 @@ class Commands {
     [[nodiscard]] std::string tls_words() const;
     [[nodiscard]] std::string way(const ServerFamily& family) const;
     [[nodiscard]] std::string login(const ServerFamily& family) const;
-    // jq: what selects this server's connections of one verdict from a report that may tell of
+    // jq filter: selects this server's connections of one verdict from a report that may cover
     // several servers.
     [[nodiscard]] std::string chosen(Verdict verdict) const;
 

@@ -16,7 +16,7 @@ namespace {
 using phrase::count;
 using phrase::number;
 
-// Ghosts that take this much of the limit are a matter of now.
+// Ghosts that take this share of the limit are urgent.
 constexpr std::uint64_t ghosts_critical_percent = 10;
 
 std::vector<Share> shares(const Context& context,
@@ -25,7 +25,7 @@ std::vector<Share> shares(const Context& context,
     for (const Connection& connection : context.report.connections) {
         if (connection.server != context.index || !counted(connection)) continue;
         std::string name = user_of(connection);
-        // They have a finding of their own, which tells where they came from.
+        // They have a separate finding, which shows their origin.
         if (by_group && connection.verdict == Verdict::ghost)
             name = "ghosts";
         else if (!by_group || name.empty())
@@ -51,7 +51,7 @@ std::vector<Share> shares(const Context& context, Verdict verdict, bool by_group
         context, [verdict](const Connection& each) { return each.verdict == verdict; }, by_group);
 }
 
-// A step of its own; none where it could only be run in the wrong place.
+// A separate step; omitted where it could only be run in the wrong place.
 void add_command(Finding& finding, const std::string& command) {
     if (command.empty()) return;
     if (!finding.command.empty()) finding.command += '\n';
@@ -63,7 +63,7 @@ std::string look_at_process(const Context& context) {
     return "ps -o pid,stat,wchan:20,etime,args -p " + std::to_string(*context.server.pid);
 }
 
-// It is there and well, and wants another language, or the right papers.
+// The server works, but expects another protocol or other credentials.
 Finding with_tls_remedy(const Context& context, Finding result) {
     if (context.server.tls || !context.sample.can_tls) return result;
     result.remedy +=
@@ -110,8 +110,8 @@ Found refuses(const Context& context) {
 // By how they became known.
 struct GhostKinds {
     std::uint64_t total = 0;
-    std::uint64_t reset = 0;       // gone by now: the peer's reset ended them
-    std::uint64_t unanswered = 0;  // the peer's host is not in sight, and silent
+    std::uint64_t reset = 0;       // closed by the peer's reset
+    std::uint64_t unanswered = 0;  // the peer's host is not in sight, and nothing came from it
 };
 
 GhostKinds count_ghosts(const Context& context) {
@@ -163,7 +163,7 @@ Found ghosts(const Context& context) {
     result.remedy += ", and is looked at once more before it goes. That frees " +
                      count(held, "slot") +
                      " and touches no living client; without --yes it shows its plan:";
-    // What only a probe has shown, only another one shows again.
+    // A result of a probe can only be confirmed by another probe.
     result.command =
         context.commands.connleak("reap", kinds.unanswered > 0 ? "--verify --yes" : "--yes");
     return result;
@@ -302,7 +302,7 @@ std::string target_text(const Server& server) {
     const auto url = [](std::string_view scheme, const std::string& rest) {
         return std::string(scheme) + "://" + rest;
     };
-    // Its certificate is for the name.
+    // Its certificate is issued for the name.
     if (server.tls && !family.tls_scheme.empty())
         return url(family.tls_scheme,
                    server.host_name.empty()

@@ -1,4 +1,4 @@
-// What the rules of findings.cpp and capacity.cpp have in common.
+// Shared by the rules of findings.cpp and capacity.cpp.
 #pragma once
 
 #include <optional>
@@ -13,7 +13,7 @@ namespace connleak {
 
 using Found = std::optional<Finding>;
 
-// One server of a report, as a rule sees it.
+// One server of a report, as the rules see it.
 struct Context {
     const Sample& sample;
     const Policy& policy;
@@ -38,7 +38,7 @@ inline Finding finding(const Context& context, std::string code, Severity severi
     return result;
 }
 
-// The rules about limits: clients, descriptors, ports, PHP-FPM's pools.
+// Rules about limits: clients, descriptors, ports, PHP-FPM pools.
 void find_shortages(const Context& context, std::vector<Finding>& findings);
 
 }  // namespace connleak

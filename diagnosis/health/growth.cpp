@@ -13,7 +13,7 @@ namespace {
 constexpr std::int64_t hour_s = 3600;
 constexpr std::uint64_t least_hours = 3;
 
-// The climb that ends with the last of the runs.
+// The rise that ends with the last run.
 Growth climb(const std::vector<const CountedRun*>& runs, const GroupKey& key) {
     Growth growth;
     growth.who = key;
@@ -31,7 +31,7 @@ Growth climb(const std::vector<const CountedRun*>& runs, const GroupKey& key) {
     return growth;
 }
 
-// An hour apart, at the least; the last of them is the last run.
+// Runs at least an hour apart, ending with the last run.
 std::vector<const CountedRun*> by_the_hour(const std::vector<const CountedRun*>& runs) {
     std::vector<const CountedRun*> result;
     for (auto run = runs.rbegin(); run != runs.rend(); ++run) {
@@ -107,12 +107,12 @@ void remember(History& history, CountedRun now) {
     keep_largest(now);
     history.push_back(std::move(now));
     if (history.size() <= recent_runs) return;
-    // What is no longer recent joins the hour that began last, or begins one.
+    // A run that is no longer recent is merged into the latest hour, or starts a new one.
     const std::size_t tail = history.size() - recent_runs;
     if (tail >= 2) {
         CountedRun& hour = history[tail - 2];
         const std::int64_t since = history[tail - 1].at_s - hour.at_s;
-        // A clock that was put back begins anew.
+        // If the clock was set back, the history restarts.
         if (since >= 0 && since < hour_s) {
             keep_highest(hour, history[tail - 1]);
             history.erase(history.begin() + static_cast<std::ptrdiff_t>(tail) - 1);

@@ -13,7 +13,7 @@ namespace {
 
 using enum Metric;
 
-// Of two problems of the same level the one that hurts clients sooner comes first.
+// Among problems of the same level, the one that affects clients sooner comes first.
 constexpr std::array by_weight{clients_used_percent, ghosts,       orphans,    ports_used_percent,
                                unaccepted,           group_growth, close_wait, suspects,
                                per_process_max,      keepalive_off};
@@ -94,19 +94,19 @@ Rules default_rules() {
         return Range{.low = 0, .high = static_cast<double>(value), .inside = false};
     };
     Rules rules;
-    // Proven, each of them: one is worth a look in working hours, a hundred mean that they pile up.
+    // These are proven: one is worth a look in working hours, a hundred mean that they accumulate.
     rules[ghosts] = {above(0), above(100)};
     rules[orphans] = {above(0), above(100)};
-    // A few come and go on every busy host.
+    // A few are normal on every busy host.
     rules[suspects] = {above(10), std::nullopt};
     rules[close_wait] = {above(10), above(1000)};
     rules[unaccepted] = {above(10), above(100)};
-    // As the report's own findings.
+    // Same limits as the report's findings.
     rules[clients_used_percent] = {above(clients_warning_percent), above(clients_critical_percent)};
     rules[ports_used_percent] = {above(ports_warning_percent), above(ports_critical_percent)};
-    // More than an ordinary pool brings when it is deployed. Without a state there is no value.
+    // More than an ordinary pool adds when it is deployed. Without a state file there is no value.
     rules[group_growth] = {above(100), std::nullopt};
-    // keepalive_off is a setting and per_process_max a matter of the program: no default suits all.
+    // keepalive_off is a setting and per_process_max depends on the program: no default suits all.
     return rules;
 }
 
@@ -124,7 +124,7 @@ Health judge_health(const Sample& sample, const Measures& measures, const Rules&
         if (!rules.judges(metric)) continue;
         if (hidden) unseen.push_back(metric);
         if (!reading.value) {
-            // A first run has no growth yet.
+            // There is no growth on the first run.
             if (hidden && rules.named && metric != group_growth) unknown.push_back(metric);
             continue;
         }

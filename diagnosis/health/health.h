@@ -1,5 +1,5 @@
-// From measures and thresholds to one state, as the Monitoring Plugins have it, and the problems
-// that make it, the worst first.
+// Derives one state, as defined by the Monitoring Plugins, from measures and thresholds, and lists
+// the problems behind it, worst first.
 #pragma once
 
 #include <array>
@@ -15,8 +15,8 @@
 
 namespace connleak {
 
-// In this order: what is found critical stays so however much could not be seen, and what could not
-// be seen outranks a warning.
+// In this order: a critical result stays critical even if something could not be read, and
+// something that could not be read outranks a warning.
 enum class Level : std::uint8_t { ok, warning, unknown, critical };
 
 struct Thresholds {
@@ -26,8 +26,8 @@ struct Thresholds {
 
 struct Rules {
     std::array<Thresholds, metric_count> of;
-    bool named = false;   // by the user: only these metrics are judged
-    bool strict = false;  // a judged metric that was not seen whole is unknown
+    bool named = false;   // by the user: only the named metrics are judged
+    bool strict = false;  // a judged metric that was not read completely is unknown
     [[nodiscard]] Thresholds& operator[](Metric metric) {
         return of[static_cast<std::size_t>(metric)];
     }
@@ -39,27 +39,27 @@ struct Rules {
     }
 };
 
-// What is judged when the user names no metric.
+// The metrics judged when the user names none.
 Rules default_rules();
 
 struct Problem {
     Level level = Level::warning;
-    std::string text;   // for the first line; may hold foreign bytes, as may the place
-    std::string place;  // where most of it is, with its preposition: " at 10.0.0.1:6379"
+    std::string text;   // for the first line; may contain foreign bytes, as may `place`
+    std::string place;  // where most of it is, with a preposition: " at 10.0.0.1:6379"
     std::optional<Metric> metric;
-    std::optional<std::size_t> server;  // that refuses or cannot be reached
+    std::optional<std::size_t> server;  // the one that refuses or cannot be reached
 };
 
 struct Health {
     Level level = Level::ok;
     std::vector<Problem> problems;  // worst first
-    bool incomplete = false;        // some metric was not seen whole
+    bool incomplete = false;        // some metric was not read completely
 };
 
-// A server that refuses clients or cannot be reached is critical, whatever the rules are.
+// A server that refuses clients or cannot be reached is critical, regardless of the rules.
 Health judge_health(const Sample& sample, const Measures& measures, const Rules& rules);
 
-// Adds a problem in its place.
+// Inserts a problem in order.
 void add(Health& health, Problem problem);
 
 std::string_view to_string(Level level);  // "CRITICAL"

@@ -35,21 +35,21 @@ constexpr std::uint32_t of_sockets =
     bit(ghosts) | bit(suspects) | bit(orphans) | bit(close_wait) | bit(unaccepted) |
     bit(keepalive_off) | bit(ports_used_percent) | bit(per_process_max) | bit(group_growth);
 constexpr std::uint32_t of_owners = bit(suspects) | bit(per_process_max) | bit(group_growth);
-// The server's own list of clients speaks for hosts out of sight.
+// The server's own client list covers hosts that are not in sight.
 constexpr std::uint32_t of_client_list = bit(ghosts) | bit(suspects) | bit(orphans);
 
 std::uint32_t hidden_by(const Gap& gap) {
     if (gap.source == "netlink" || gap.source == "netns") return of_sockets;
     if (gap.source == "conntrack" || gap.source == "snapshot") return bit(ghosts) | bit(orphans);
-    // A file elsewhere than in /proc is a pool's configuration, which no metric needs.
+    // A file outside /proc is a pool's configuration, which no metric needs.
     if (gap.source == "proc")
         return gap.scope.starts_with('/') && gap.scope != "/proc" ? 0 : of_owners;
-    // What a server did not tell is judged by what its answer lacks.
+    // Gaps of servers are judged by the fields that their answers lack.
     return is_server_gap(gap) ? 0 : of_sockets | bit(clients_used_percent);
 }
 
 std::uint32_t hidden_by(const Server& server) {
-    // Of a service that speaks no protocol only the kernel's sockets can be in sight.
+    // For a service that cannot be asked, only the kernel's sockets can be in sight.
     if (!can_be_asked(server.kind)) return server.listening.empty() ? of_client_list : 0;
     std::uint32_t result = 0;
     if (!server.answer.connected_clients || client_limit(server).value_or(0) == 0)
@@ -62,7 +62,7 @@ std::string sentence(const Gap& gap) {
     return gap.source + ' ' + gap.scope + ": " + gap.effect + " (" + gap.error + ')';
 }
 
-// What is lacking in many places for one reason is told once.
+// Something that is missing in many places for one reason is reported once.
 void add_gaps(const Sample& sample, std::vector<Blind>& result) {
     using Reason = std::tuple<std::string, std::string, std::string, std::uint32_t>;
     std::map<Reason, std::vector<const Gap*>> alike;
@@ -106,7 +106,7 @@ std::vector<Blind> blind_spots(const Sample& sample) {
                                               "to have it asked",
                               hidden});
     }
-    // A conversation whose server is not in the list any more.
+    // A gap about a server that is no longer in the list.
     for (const Gap& gap : sample.gaps) {
         const bool listed = std::ranges::any_of(sample.servers, [&](const Server& server) {
             return gap.scope == (server.path.empty() ? server.endpoint.text() : server.path);
@@ -127,7 +127,7 @@ void raise(Reading& reading, double value, const std::string& who) {
     reading.worst = who;
 }
 
-// Rounded down to a tenth, so that what is shown is what is judged.
+// Rounded down to a tenth, so that the value shown is the value judged.
 double percent(std::uint64_t part, std::uint64_t whole) {
     const std::uint64_t tenths = part * 1000 / whole;
     return static_cast<double>(tenths) / 10;

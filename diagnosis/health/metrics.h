@@ -1,5 +1,5 @@
-// What `check` measures: one number per metric for all servers of a report together, where it comes
-// from, and what could not be seen of it.
+// What `check` measures: one number per metric over all servers of a report, its source, and what
+// could not be read.
 #pragma once
 
 #include <array>
@@ -27,22 +27,22 @@ enum class Metric : std::uint8_t {
 };
 inline constexpr std::size_t metric_count = 10;
 
-// The contract's words.
+// Names as in connleak(1).
 std::string_view to_string(Metric metric);
 std::optional<Metric> parse_metric(std::string_view text);
 // "%" or "".
 std::string_view unit(Metric metric);
 
 struct Reading {
-    // Of all servers the sum, or the greatest where it is a share, a process's or a group's.
-    // Absent: not known, or nothing here has one.
+    // The sum over all servers, or the maximum if it is a share or belongs to a process or a group.
+    // Absent: not known, or nothing has such a value.
     std::optional<double> value;
-    std::string worst;  // who has most of it, for a person; may hold foreign bytes
+    std::string worst;  // who has most of it, for a person; may contain foreign bytes
 };
 
-// A thing that could not be seen, and the metrics that it may hide something of.
+// Something that could not be read, and the metrics that may lack a part because of it.
 struct Blind {
-    std::string what;  // one sentence; may hold foreign bytes
+    std::string what;  // one sentence; may contain foreign bytes
     std::uint32_t metrics = 0;
     [[nodiscard]] bool hides(Metric metric) const {
         return (metrics >> static_cast<unsigned>(metric) & 1U) != 0;
@@ -60,14 +60,14 @@ struct Measures {
     }
 };
 
-// All but group_growth, which needs earlier runs (diagnosis/growth.h).
+// All metrics but group_growth, which needs earlier runs (diagnosis/growth.h).
 Measures measure(const Sample& sample, const Report& report);
 
-// How a line of check names a server: "10.0.0.1:6379", "*:6379", "/run/redis.sock".
+// The name of a server in a line of `check`: "10.0.0.1:6379", "*:6379", "/run/redis.sock".
 std::string label(const Server& server);
 
-// A tcp:// service of a namespace that was read whole, in which nothing translates, and nothing
-// listens: nobody can reach it.
+// A tcp:// service that cannot be reached: its namespace was read completely, nothing there
+// translates, and nothing listens.
 bool nobody_listens(const Sample& sample, const Server& server);
 
 }  // namespace connleak

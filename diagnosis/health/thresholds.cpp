@@ -8,7 +8,7 @@ namespace connleak {
 
 namespace {
 
-// Above it a double no longer tells one whole number from the next.
+// Above this, a double cannot represent every whole number.
 constexpr double greatest = 1e15;
 constexpr std::string_view forms = "; write 10, 10:, ~:10, 10:20 or @10:20";
 
@@ -16,7 +16,7 @@ std::expected<double, std::string> number(std::string_view text) {
     double value = 0;
     const auto [end, error] =
         std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
-    // from_chars() takes "inf" and "nan" as well.
+    // from_chars() also accepts "inf" and "nan".
     const bool digits = text.find_first_not_of("0123456789.-") == std::string_view::npos;
     if (error != std::errc() || end != text.data() + text.size() || !digits)
         return std::unexpected("has an end that is no number" + std::string(forms));
@@ -68,7 +68,7 @@ std::expected<Range, std::string> parse_range(std::string_view text) {
 }
 
 std::string plain(double value) {
-    std::array<char, 400> buffer{};  // the longest that there is has 326 characters
+    std::array<char, 400> buffer{};  // the longest text has 326 characters
     const auto [end, error] = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value,
                                             std::chars_format::fixed);
     return error == std::errc() ? std::string(buffer.data(), end) : std::string();

@@ -1,5 +1,5 @@
-// Thresholds as the Monitoring Plugins write them, "10", "10:", "~:10", "10:20", "@10:20", and
-// numbers as their performance data has them.
+// Thresholds in the syntax of the Monitoring Plugins, "10", "10:", "~:10", "10:20", "@10:20", and
+// numbers in the syntax of their performance data.
 #pragma once
 
 #include <expected>
@@ -9,22 +9,22 @@
 
 namespace connleak {
 
-// The values from `low` to `high`, both included. Alerts outside of them, with `inside` inside.
+// The values from `low` to `high`, inclusive. Alerts outside the range, with `inside` within it.
 struct Range {
     std::optional<double> low;   // absent: no lower end ("~")
     std::optional<double> high;  // absent: no upper end
     bool inside = false;
 
     [[nodiscard]] bool alerts(double value) const;
-    // In the shortest form that means the same: "10" for "0:10".
+    // The shortest equivalent form: "10" for "0:10".
     [[nodiscard]] std::string text() const;
     friend bool operator==(const Range&, const Range&) = default;
 };
 
-// The error says what is wrong, in words that follow on "the range '…' ".
+// The error says what is wrong, worded to follow "the range '…' ".
 std::expected<Range, std::string> parse_range(std::string_view text);
 
-// "12", "99.5", "-3": a point in every locale, no exponent, nothing that is not needed.
+// "12", "99.5", "-3": always a decimal point, no exponent, no trailing zeros.
 std::string plain(double value);
 
 }  // namespace connleak

@@ -1,4 +1,4 @@
-// Who holds the connections: by process, and by the group that a person thinks in.
+// Who holds the connections: by process and by group.
 #pragma once
 
 #include <optional>
@@ -13,18 +13,18 @@ void raise_to(std::optional<T>& highest, std::optional<T> value) {
     if (value && (!highest || *value > *highest)) highest = value;
 }
 
-// A connection counts once, whatever number of processes share it: for the oldest of its owners,
-// and of those for the one with the lowest pid. nullptr when none of them is known.
+// A connection counts once even if several processes share it: for its oldest owner, and among
+// equally old ones for the lowest pid. nullptr: no owner is known.
 const Process* holder_of(const Processes& processes, std::span<const Owner> owners);
 
-// Fills report.holders, report.groups and the group of each connection from its client side's
-// owners.
+// Fills report.holders, report.groups and each connection's group from the owners of its client
+// side.
 void name_holders(const Sample& sample, const Policy& policy, Report& report);
 
-// The limit of the PHP-FPM pool that the group is, if it is one of this host.
+// Adds the limit of the PHP-FPM pool, if the group is a pool of this host.
 void add_pool_limit(const Processes& processes, Group& group);
 
-// The process that a holder is, on whichever host.
+// The process of a holder, on any host.
 const Process& holder_of(const Sample& sample, const Holder& holder);
 
 }  // namespace connleak

@@ -153,7 +153,8 @@ class Namer {
     }
 
     void name_connections(const Proxy& proxy) {
-        // Of lookalikes only what is the same of all of them is known: std::nullopt for nothing.
+        // Of clients that cannot be told apart only common properties are known; std::nullopt:
+        // none.
         std::map<std::uint32_t, std::optional<ProxiedClient>> common;
         for (const ProxyClient& client : proxy.clients) {
             if (client.upstream == 0 || client.lookalikes == 0) continue;
@@ -165,7 +166,7 @@ class Namer {
             if (all.address != told.address || all.netns != told.netns || all.group != told.group)
                 entry->second.reset();
             else if (!told.heard_ms || (all.heard_ms && *told.heard_ms < *all.heard_ms))
-                all.heard_ms = told.heard_ms;  // the least that holds for each
+                all.heard_ms = told.heard_ms;  // the minimum, which holds for each
             if (entry->second) entry->second->keepalive_unanswered &= told.keepalive_unanswered;
         }
         for (const ProxyClient& client : proxy.clients) {
@@ -181,7 +182,7 @@ class Namer {
         }
     }
 
-    // The lookalikes of which not even the server is known.
+    // Such clients whose server is not known either.
     [[nodiscard]] std::set<std::uint32_t> of_any_server(const Proxy& proxy) const {
         std::map<std::uint32_t, std::size_t> first;
         std::set<std::uint32_t> mixed;
@@ -194,7 +195,7 @@ class Namer {
         return mixed;
     }
 
-    // Whether all that the proxy holds connections to is this one server.
+    // Whether the proxy's connections all go to this one server.
     [[nodiscard]] bool serves_only(const Proxy& proxy, std::size_t server) const {
         return std::ranges::none_of(report_.holders, [&](const Holder& holder) {
             return !holder.host && holder.pid == proxy.pid && holder.server != server;
@@ -216,7 +217,7 @@ class Namer {
             use.one_to_one &= proxy->one_to_one;
             listening.insert(proxy->listening.begin(), proxy->listening.end());
             if (!proxy->clients_known) use.clients.reset();
-            // A client whose carrier is not known may use any of its servers.
+            // A client whose upstream connection is not known may use any of its servers.
             const bool any = !proxy->one_to_one || serves_only(*proxy, server);
             const std::set<std::uint32_t> mixed = of_any_server(*proxy);
             for (const ProxyClient& client : proxy->clients) {

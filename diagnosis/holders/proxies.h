@@ -1,4 +1,4 @@
-// Who is behind the proxies among the holders.
+// Which clients are behind the proxies among the holders.
 #pragma once
 
 #include <string>
@@ -7,12 +7,12 @@
 
 namespace connleak {
 
-// Fills `proxy` of report.holders and report.groups, which must be there, and `proxied` of the
-// connections that carry one client alone. It names, and changes no verdict.
+// Fills `proxy` of report.holders and report.groups, which must exist, and `proxied` of connections
+// that carry exactly one client. Changes no verdict.
 void name_proxies(const Sample& sample, const Policy& policy, Report& report);
 
-// Who is to be asked about the connection: the holder's group, or, past a proxy, who uses it
-// ("php-fpm: pool shop, through haproxy"). "" when both are out of sight.
+// Who uses the connection: the holder's group, or for a proxy the group behind it ("php-fpm: pool
+// shop, through haproxy"). "" when both are not in sight.
 std::string user_of(const Connection& connection);
 
 }  // namespace connleak

@@ -78,7 +78,7 @@ Purpose purpose_of(const Sample& sample, const Connection& connection) {
     if (!can_be_asked(sample.servers[connection.server].kind)) return Purpose::client;
     const Process* process = client_process(sample, connection);
     if (const ServerClient* row = connection.row; row != nullptr && row->purpose) {
-        // Anybody can call himself a Sentinel; one that is in sight must be what it says.
+        // Any client can call itself a Sentinel; if its process is in sight, that must be one.
         const bool other =
             *row->purpose == Purpose::sentinel && process != nullptr && !is_sentinel(*process);
         return other ? Purpose::client : *row->purpose;
@@ -93,7 +93,7 @@ std::string link_name(const Sample& sample, const Connection& connection) {
     const Address& address = connection.client_end.address;
     if (connection.purpose == Purpose::sentinel) return "sentinel " + address.text();
     if (connection.purpose != Purpose::replication) return "";
-    // The link comes from any port; where the replica listens, it has told the master.
+    // The link's source port is arbitrary; the replica has told the master where it listens.
     const auto same = [&](const Endpoint& each) { return each.address == address; };
     const std::vector<Endpoint>& replicas = server.answer.topology.replicas;
     const auto told = std::ranges::find_if(replicas, same);

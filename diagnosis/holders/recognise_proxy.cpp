@@ -80,8 +80,8 @@ class Recogniser {
         return true;
     }
 
-    // Everything that the clients sent and got went through the connections to the servers, and
-    // the last of it at the same moment.
+    // All bytes that the clients sent and received went through the connections to the servers, and
+    // the last of them at the same time.
     [[nodiscard]] bool sums_agree() const {
         const Flow in = sum(accepted_);
         const Flow out = sum(upstream_);
@@ -102,7 +102,7 @@ class Recogniser {
         return all;
     }
 
-    // Where the clients of these servers come in.
+    // The listeners that the clients of these servers use.
     void find_places() {
         std::set<ProxyListener> busy;
         for (const ProxyListener* each : listener_) busy.insert(*each);
@@ -182,8 +182,8 @@ std::optional<Proxy> recognise_proxy(const ProxyCandidate& candidate) {
 
 ProxyProgram proxy_program(std::string_view comm) {
     using enum ProxyProgram;
-    // Programs that also use a server for themselves (nginx with Lua, traefik, caddy) are not here:
-    // of these the bytes alone tell.
+    // Programs that also use a server themselves (nginx with Lua, traefik, caddy) are not listed:
+    // only their bytes are evidence.
     static constexpr std::array programs{
         std::pair{std::string_view("haproxy"), one_to_one},
         std::pair{std::string_view("docker-proxy"), one_to_one},

@@ -10,11 +10,11 @@ namespace connleak {
 
 namespace {
 
-// A relay sends on what it has read at once; this is for one that had to wait for a processor.
+// A relay forwards at once what it has read; this allows for waiting for a processor.
 constexpr std::int64_t same_moment_ms = 1000;
-// What is nearer than this can be the same moment even to the kernel's clock (10 ms at HZ=100).
+// Below this the kernel's clock may not distinguish two moments (10 ms at HZ=100).
 constexpr std::int64_t one_tick_ms = 20;
-// A connection that was used within this time may be in use while it is read.
+// A connection used within this time may be in use while it is read.
 constexpr std::int64_t busy_ms = 1000;
 constexpr std::uint64_t busy_least_bytes = 4096;
 constexpr std::uint64_t busy_tolerance = 64;  // one part in so many
@@ -42,7 +42,7 @@ void sort_by_time(std::vector<Side>& sides) {
     });
 }
 
-// Cuts what is sorted by time where nothing happened for longer than `within`.
+// Splits entries sorted by time wherever nothing happened for longer than `within`.
 std::vector<std::span<const Side>> moments(std::span<const Side> sides, std::int64_t within) {
     std::vector<std::span<const Side>> result;
     std::size_t begin = 0;
@@ -56,7 +56,7 @@ std::vector<std::span<const Side>> moments(std::span<const Side> sides, std::int
     return result;
 }
 
-// Where there is one of each, and both were used at the same moments.
+// Exactly one of each, both used at the same times.
 std::optional<RelayPair> only_pair(std::span<const Side> moment, std::int64_t within) {
     if (moment.size() != 2 || moment[0].accepted == moment[1].accepted) return std::nullopt;
     if (!same_moments(moment[0].flow, moment[1].flow, within)) return std::nullopt;
@@ -69,7 +69,7 @@ class ByBytes {
   public:
     explicit ByBytes(std::int64_t slack_ms) : slack_ms_(slack_ms) {}
 
-    // All that have the same bytes.
+    // All with the same bytes.
     void add(std::vector<Side>& sides) {
         sort_by_time(sides);
         for (const auto& moment : moments(sides, same_moment_ms + slack_ms_)) {
@@ -83,7 +83,7 @@ class ByBytes {
     std::vector<RelayPair> take() { return std::move(pairs_); }
 
   private:
-    // Told apart by a finer look at the time: only if that explains all of them.
+    // Distinguished by finer time steps, only if that explains all of them.
     bool all_at_their_own(std::span<const Side> moment) {
         std::vector<RelayPair> found;
         for (const auto& each : moments(moment, one_tick_ms + slack_ms_)) {
@@ -100,7 +100,7 @@ class ByBytes {
         std::vector<std::size_t> upstream;
         for (const Side& side : moment) (side.accepted ? accepted : upstream).push_back(side.index);
         if (accepted.empty() || upstream.empty()) return;
-        if (moment.size() == 2) return;  // the one possibility there is, and it does not hold
+        if (moment.size() == 2) return;  // the only possibility, and it does not fit
         ++last_;
         for (std::size_t at = 0; at < std::min(accepted.size(), upstream.size()); ++at)
             pairs_.push_back({accepted[at], upstream[at], last_});
@@ -131,8 +131,8 @@ bool busy(const Flow& flow) {
            flow.forward >= busy_least_bytes && flow.backward >= busy_least_bytes;
 }
 
-// The one of `others`, sorted by what they sent forward, that is near in both directions;
-// std::nullopt when there is none, more than one, or too many to compare with.
+// The entry of `others` (sorted by forward bytes) that is close in both directions. std::nullopt:
+// none, more than one, or too many to compare.
 std::optional<std::size_t> only_near(const Side& side, const std::vector<Side>& others) {
     const std::uint64_t least = side.flow.forward - side.flow.forward / busy_tolerance;
     auto at = std::ranges::lower_bound(others, least, {},

@@ -1,5 +1,5 @@
-// Which connection that a process has accepted is carried by which of its connections to a server,
-// as far as the kernel's counters of both tell.
+// Which accepted connection of a process is relayed by which of its connections to a server, as far
+// as the kernel's counters show.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +11,7 @@
 
 namespace connleak {
 
-// What went through one socket of a relay, and when: the same for both sockets of a pair.
+// Traffic through one socket of a relay, and when. Equal for both sockets of a pair.
 struct Flow {
     std::uint64_t forward = 0;   // bytes on their way to the server
     std::uint64_t backward = 0;  // bytes on their way to the client
@@ -21,32 +21,32 @@ struct Flow {
     [[nodiscard]] bool used() const { return forward > 0 && backward > 0; }
 };
 
-// Of an accepted socket, and of one to the server. Without tcp_info, or with that of a kernel
-// before 4.19, which does not count what it sends: one that was not used.
+// Flow of an accepted socket, and of a socket to the server. Counts as unused without tcp_info, or
+// on a kernel before 4.19, which does not count sent bytes.
 Flow accepted_flow(const Socket& socket);
 Flow upstream_flow(const Socket& socket);
 
 struct RelayPair {
     std::size_t accepted = 0;  // index
     std::size_t upstream = 0;  // index
-    // Not 0: several of the same number look alike, and were put together in the order of time.
+    // Not 0: pairs with the same number cannot be told apart and were matched in the order of time.
     std::uint32_t lookalikes = 0;
     friend bool operator==(const RelayPair&, const RelayPair&) = default;
 };
 
-// As many bytes on both sides, in both directions, and last used at the same moment. Bytes are what
-// tells a relay from an application that answers requests with the help of a server: the moments
-// agree there, too. Takes O(n log n). `slack_ms`: how long the sockets took to be read.
+// Pairs with equal byte counts on both sides, in both directions, last used at the same moment.
+// Bytes distinguish a relay from an application that uses a server to answer requests, whose times
+// agree too. Takes O(n log n). `slack_ms`: how long reading the sockets took.
 std::vector<RelayPair> pair_by_bytes(std::span<const Flow> accepted, std::span<const Flow> upstream,
                                      std::int64_t slack_ms);
 
-// For a program that is known to carry connections one to one, and that changes the bytes (TLS):
-// each pair was used at a moment at which no other was.
+// For a program known to relay connections one to one and to change the bytes (TLS): pairs whose
+// time of last use is unique.
 std::vector<RelayPair> pair_by_time(std::span<const Flow> accepted, std::span<const Flow> upstream,
                                     std::int64_t slack_ms);
 
-// Adds those of a relay, not yet among `pairs`, that were in use while they were read, so that the
-// counters differ by what was on its way: by little, and with nothing else that is as near.
+// Adds pairs of a relay, not yet among `pairs`, that were in use during the reading, so that their
+// counters differ by the bytes in transit: a small difference, and no other candidate as close.
 void pair_busy(std::span<const Flow> accepted, std::span<const Flow> upstream,
                std::vector<RelayPair>& pairs);
 

@@ -11,9 +11,8 @@ namespace {
 constexpr std::size_t group_count = 8;
 using Groups = std::array<std::uint16_t, group_count>;
 
-// A number that stands alone: digits only, within `digits` places. `leading_zero` tells whether
-// "007" may be written so (in IPv4 it may not: some programs read it as octal, and then two texts
-// differ in meaning).
+// A plain number: only digits, at most `digits` of them. `leading_zero`: whether "007" is allowed
+// (not in IPv4, where some programs read it as octal, so that the text would be ambiguous).
 std::optional<std::uint32_t> parse_number(std::string_view text, int base, std::size_t digits,
                                           bool leading_zero) {
     if (text.empty() || text.size() > digits) return std::nullopt;
@@ -40,8 +39,8 @@ std::optional<std::array<std::uint8_t, 4>> parse_ipv4(std::string_view text) {
     return bytes;
 }
 
-// The groups of one side of "::", or of the whole address when there is none. An IPv4 tail counts
-// as two.
+// The groups on one side of "::", or of the whole address if there is none. An IPv4 tail counts as
+// two groups.
 bool parse_groups(std::string_view text, bool may_end_in_ipv4, Groups& groups, std::size_t& count) {
     while (!text.empty()) {
         const std::size_t colon = text.find(':');
@@ -59,7 +58,7 @@ bool parse_groups(std::string_view text, bool may_end_in_ipv4, Groups& groups, s
         groups[count++] = static_cast<std::uint16_t>(*value);
         if (last) return true;
         text.remove_prefix(colon + 1);
-        if (text.empty()) return false;  // a colon with nothing behind it
+        if (text.empty()) return false;  // a colon with nothing after it
     }
     return true;
 }
@@ -99,8 +98,8 @@ struct Run {
     std::size_t length = 0;
 };
 
-// RFC 5952 section 4.2: "::" stands for the longest run of zero groups, the first of equals, never
-// for one.
+// RFC 5952 section 4.2: "::" replaces the longest run of zero groups, the first of equally long
+// ones, and never a single group.
 Run longest_zero_run(const Groups& groups) {
     Run best;
     Run run;
@@ -135,8 +134,8 @@ std::string ipv6_text(std::span<const std::uint8_t> bytes) {
     return text;
 }
 
-// The finalizer of SplitMix64: every bit of the input moves every bit of the result, which plain
-// ports and neighbouring addresses need before they choose a bucket.
+// The finalizer of SplitMix64: every input bit affects every bit of the result. Sequential ports
+// and neighbouring addresses need this for an even distribution over buckets.
 constexpr std::uint64_t mix(std::uint64_t value) {
     value ^= value >> 30U;
     value *= 0xbf58476d1ce4e5b9U;
@@ -242,8 +241,8 @@ std::optional<Endpoint> Endpoint::parse(std::string_view text) {
         const std::size_t scope = host.find('%');
         if (scope != std::string_view::npos) host = host.substr(0, scope);
     }
-    // Only an IPv6 address stands in brackets, and it always does: "::1:6379" could mean two
-    // things.
+    // Brackets are required for IPv6 addresses and allowed for no others: "::1:6379" would be
+    // ambiguous.
     if (bracketed != (host.find(':') != std::string_view::npos)) return std::nullopt;
     const auto address = Address::parse(host);
     if (!address) return std::nullopt;

@@ -1,5 +1,5 @@
-// IP addresses and endpoints as values, in one canonical form, so that the two ends of a connection
-// compare equal however the kernel or a server wrote them. A v4-mapped IPv6 address
+// IP addresses and endpoints as values in one canonical form, so that the two ends of a connection
+// compare equal whatever notation the kernel or a server used. A v4-mapped IPv6 address
 // (::ffff:a.b.c.d, RFC 4291 section 2.5.5.2) becomes plain IPv4 on construction.
 #pragma once
 
@@ -21,10 +21,10 @@ class Address {
   public:
     Address() = default;
 
-    // `bytes` in network order; 4 give IPv4, 16 give IPv6 (or IPv4 when v4-mapped), anything else
-    // none.
+    // `bytes` in network order: 4 bytes give IPv4, 16 give IPv6 (or IPv4 when v4-mapped), any other
+    // number gives none.
     static Address from_bytes(std::span<const std::uint8_t> bytes);
-    // Canonical or not, without brackets, port or scope; std::nullopt when it is no address.
+    // Canonical or not, without brackets, port or scope. std::nullopt: not an address.
     static std::optional<Address> parse(std::string_view text);
 
     [[nodiscard]] Family family() const { return family_; }
@@ -35,7 +35,7 @@ class Address {
 
     [[nodiscard]] bool is_loopback() const;     // 127.0.0.0/8, ::1
     [[nodiscard]] bool is_unspecified() const;  // 0.0.0.0, ::, or none
-    [[nodiscard]] bool is_link_local() const;   // fe80::/10: means something on one link only
+    [[nodiscard]] bool is_link_local() const;   // fe80::/10, valid on one link only
 
     friend auto operator<=>(const Address&, const Address&) = default;
 
@@ -50,14 +50,14 @@ struct Endpoint {
 
     // "10.0.0.1:6379", "[2001:db8::1]:6379"
     [[nodiscard]] std::string text() const;
-    // The form of text(), also with a v6 scope ("%eth0") that is dropped. std::nullopt when it is
-    // none.
+    // The form of text(). A v6 scope ("%eth0") is accepted and dropped. std::nullopt: not an
+    // endpoint.
     static std::optional<Endpoint> parse(std::string_view text);
 
     friend auto operator<=>(const Endpoint&, const Endpoint&) = default;
 };
 
-// Both ends of one socket. `local` is the end that the socket's own host holds.
+// Both ends of one socket. `local` is the end on the socket's own host.
 struct Tuple {
     Endpoint local;
     Endpoint remote;

@@ -1,4 +1,4 @@
-// Times as a person writes them, in options and filters.
+// Durations as users write them in options and filters.
 #pragma once
 
 #include <cstdint>
@@ -7,8 +7,8 @@
 
 namespace connleak {
 
-// "30", "30s", "5m", "2h", "1d": seconds. std::nullopt for anything else, and for a number of more
-// than 32 bits.
+// "30", "30s", "5m", "2h", "1d" in seconds. std::nullopt for anything else, and for a number above
+// 32 bits.
 std::optional<std::int64_t> parse_duration(std::string_view text);
 
 }  // namespace connleak

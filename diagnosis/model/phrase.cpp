@@ -19,7 +19,7 @@ std::string span(std::int64_t seconds, int parts) {
     for (const Unit& unit : units) {
         const std::int64_t whole = seconds / unit.seconds;
         if (whole == 0) {
-            if (!text.empty()) break;  // "1d", not "1d 5s": the next smaller unit or nothing
+            if (!text.empty()) break;  // "1d", not "1d 5s": only adjacent units are shown
             continue;
         }
         if (!text.empty()) text += ' ';

@@ -1,4 +1,4 @@
-// Numbers, durations and plurals as a person reads them, the same in findings and in tables.
+// Numbers, durations and plurals for people. Findings and tables use the same forms.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ std::string number(std::uint64_t value);  // "8,912"
 std::string duration(std::int64_t seconds);
 // The largest unit only, for narrow columns: "3d", "5m".
 std::string short_duration(std::int64_t seconds);
-// "1 ghost", "8,912 ghosts"; `many` where an s is not enough.
+// "1 ghost", "8,912 ghosts". `many` is the plural where adding an s is not enough.
 std::string count(std::uint64_t value, std::string_view one, std::string_view many = "");
 
 }  // namespace connleak::phrase

@@ -6,7 +6,7 @@ namespace connleak {
 
 namespace {
 
-// Characters that change how others are shown, or show nothing: they have no place in a report.
+// Invisible characters and those that change how others are displayed: not allowed in a report.
 bool deceptive(char32_t code) {
     return code < 0x20 || (code >= 0x7f && code < 0xa0) || (code >= 0x200b && code <= 0x200f) ||
            (code >= 0x2028 && code <= 0x202e) || (code >= 0x2060 && code <= 0x206f) ||

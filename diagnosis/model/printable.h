@@ -1,5 +1,5 @@
-// Bytes from outside, made fit to be shown. Names, command lines and texts of servers can hold
-// anything: nothing of it reaches a terminal or a message unescaped.
+// Makes bytes from outside safe to show. Names, command lines and server texts can contain
+// anything; they must not reach a terminal or a message unescaped.
 #pragma once
 
 #include <cstddef>
@@ -8,15 +8,15 @@
 
 namespace connleak {
 
-// One line of valid UTF-8 without control characters: ESC becomes \x1b, a newline \n, a broken byte
-// \xff, also the C1 controls and the marks that turn the direction of writing (U+202E and its kin).
+// One line of valid UTF-8 without control characters. ESC becomes \x1b, a newline \n, an invalid
+// byte \xff. C1 controls and bidirectional controls (U+202E and similar) are escaped too.
 std::string printable(std::string_view text);
 
 struct Decoded {
     char32_t code = 0;
     std::size_t bytes = 0;  // 0: not valid UTF-8
 };
-// The first character of `text`, which is not empty (RFC 3629).
+// The first character of `text` (RFC 3629). `text` must not be empty.
 Decoded decode(std::string_view text);
 
 }  // namespace connleak

@@ -1,5 +1,5 @@
-// What connleak concludes: one record per connection with its verdict and the evidence for it, who
-// holds them, and what is wrong. The words are those of the report's JSON.
+// What connleak concludes: one record per connection with its verdict and evidence, who holds the
+// connections, and what is wrong. Names match the report's JSON.
 #pragma once
 
 #include <cstdint>
@@ -52,23 +52,23 @@ inline constexpr std::size_t keepalive_count = 4;
 
 enum class Severity : std::uint8_t { ok, warning, critical };
 
-// Who is at the other end of a proxy that carries a connection.
+// The client behind a proxy that carries a connection.
 struct ProxiedClient {
-    Endpoint address;                      // port 0: one of several that look alike
-    std::optional<NetnsId> netns;          // of the client's own socket; absent: out of sight
-    std::string group;                     // of its process; "" when that is out of sight
-    std::optional<std::int64_t> heard_ms;  // since its last segment, by the proxy's kernel
+    Endpoint address;                      // port 0: one of several that cannot be told apart
+    std::optional<NetnsId> netns;          // of the client's own socket; absent: not in sight
+    std::string group;                     // of its process; "" when that is not in sight
+    std::optional<std::int64_t> heard_ms;  // since its last segment, from the proxy's kernel
     bool keepalive_unanswered = false;
 };
 
-// One connection. The pointers lead into the Sample (or Report::found_later) that it was made from.
+// One connection. The pointers refer to the Sample (or Report::found_later) it was made from.
 struct Connection {
     std::size_t server = 0;  // index into Sample::servers
     Endpoint server_end;
     Endpoint client_end;      // family none for a Unix socket
-    std::string client_path;  // of a Unix socket: the server's path, as UnixListener has it
-    // Both ends are as the server's host has them. Where addresses are rewritten on the way and
-    // that is known: the client's own, `local` its end and `remote` what it connected to.
+    std::string client_path;  // of a Unix socket: the server's path, see UnixListener::path
+    // Both ends are as the server's host sees them. Set when addresses are known to be rewritten on
+    // the way: the client's own tuple, `local` its end and `remote` what it connected to.
     std::optional<Tuple> client_tuple;
     const Socket* server_socket = nullptr;
     const Socket* client_socket = nullptr;
@@ -80,13 +80,12 @@ struct Connection {
     Keepalive keepalive = Keepalive::unknown;
     std::optional<std::int64_t> last_heard_ms;  // since the peer's last data or ACK
     std::optional<std::int64_t>
-        kernel_gives_up_in_s;  // until keepalive removes it, when nothing answers
-    std::optional<std::int64_t>
-        age_s;          // the server's own figure, else at least this much by the kernel
-    std::string group;  // of the client's process, or the link's name; "" when out of sight
-    const ProxiedClient* proxied = nullptr;  // the client's process is a proxy, and this is behind
+        kernel_gives_up_in_s;           // until keepalive closes it, if nothing answers
+    std::optional<std::int64_t> age_s;  // from the server, else the kernel's lower bound
+    std::string group;  // of the client's process, or the link's name; "" when not in sight
+    const ProxiedClient* proxied = nullptr;  // the client behind the proxy; nullptr: none known
 
-    // The client's end as its own host has it, as far as that is known.
+    // The client's end as its own host sees it, as far as known.
     [[nodiscard]] const Endpoint& own_client_end() const {
         return client_tuple ? client_tuple->local : client_end;
     }
@@ -98,12 +97,12 @@ struct Connection {
 
 struct Behind;
 
-// Of a proxy that holds connections to a server.
+// A proxy's use of a server.
 struct ProxyUse {
     ProxySign sign = ProxySign::traffic;
     bool one_to_one = false;
-    std::optional<std::uint64_t> clients;  // that it has accepted; absent: not known which
-    std::vector<ProxyListener> listening;  // where they come in
+    std::optional<std::uint64_t> clients;  // accepted by the proxy; absent: not known which
+    std::vector<ProxyListener> listening;  // where its clients connect
     std::vector<Behind> behind;            // most connections first
 };
 
@@ -111,7 +110,7 @@ inline bool is_unix(const Connection& connection) {
     return !connection.client_path.empty();
 }
 
-// One process and one server that it holds connections to.
+// One process and one server to which it holds connections.
 struct Holder {
     std::int32_t pid = 0;
     std::optional<std::size_t> host;  // index into Sample::peer_hosts; absent: this one
@@ -122,7 +121,7 @@ struct Holder {
     std::uint64_t keepalive_off = 0;
     std::optional<std::int64_t> oldest_s;
     std::optional<std::int64_t> idle_max_s;
-    std::optional<ProxyUse> proxy;  // absent: it is none
+    std::optional<ProxyUse> proxy;  // absent: not a proxy
 };
 
 // The processes of one name that hold connections to one server.
@@ -132,30 +131,30 @@ struct Group {
     GroupKind kind = GroupKind::executable;
     std::size_t server = 0;
     std::uint64_t workers =
-        0;  // processes: of a PHP-FPM pool all, else those that hold a connection
+        0;  // of a PHP-FPM pool all processes, else those that hold a connection
     std::uint64_t connections = 0;
     std::uint64_t persistent = 0;
     std::uint64_t per_worker_max = 0;
     std::uint64_t persistent_per_worker_max = 0;
     std::uint64_t duplicate_workers = 0;  // processes with more than one persistent connection
     std::uint64_t keepalive_on = 0;
-    std::uint64_t by_unix_socket = 0;  // of `connections`: those have no keepalive
+    std::uint64_t by_unix_socket = 0;  // of `connections`: they have no keepalive
     std::optional<std::int64_t> oldest_s;
-    std::optional<std::int64_t> silent_max_s;  // the longest time without a word from the peer
+    std::optional<std::int64_t> silent_max_s;  // longest time without a segment from the peer
     std::optional<std::uint64_t> max_workers;
     std::optional<std::uint64_t> projected_connections;  // max_workers x per_worker_max
-    std::optional<ProxyUse> proxy;                       // of those of its processes that are one
+    std::optional<ProxyUse> proxy;  // of the group's processes that are proxies
 };
 
-// Clients of a proxy: the processes of one name, or one host out of sight. Their connections are
+// Clients of a proxy: the processes of one name, or one host not in sight. The connections are
 // those to the proxy.
 struct Behind {
-    Group group;                     // of a host: its name is the address, and it has no workers
-    std::optional<Address> address;  // of a host
+    Group group;  // for a host: the name is the address, and there are no workers
+    std::optional<Address> address;  // for a host
     std::uint64_t keepalive_unanswered = 0;
 };
 
-// The part of a finding that comes from one place: a client's address, a group of processes.
+// The part of a finding that belongs to one client address or one group of processes.
 struct Share {
     std::string name;
     std::uint64_t count = 0;
@@ -168,25 +167,25 @@ struct Finding {
     Severity severity = Severity::warning;
     std::size_t server = 0;
     std::uint64_t count = 0;
-    std::string summary;        // one sentence
-    std::string remedy;         // what to do and what it does to the living; may have several lines
-    std::string command;        // what to type, the safe step first; lines; "" for none
+    std::string summary;  // one sentence
+    std::string remedy;  // what to do and how it affects living connections; may have several lines
+    std::string command;        // commands to type, the safe step first, one per line; "" for none
     std::vector<Share> shares;  // where they are, largest first
 };
 
 struct ServerCounts {
     std::uint64_t verdict[verdict_count] = {};
     std::uint64_t keepalive[keepalive_count] =
-        {};  // of established server-side (else client-side) sockets
+        {};  // of established sockets: server side, else client side
 };
 
-// What a verification has sent and got, in connections.
+// What a verification sent and received, counted in connections.
 struct Probes {
     std::uint64_t sent = 0;
     std::uint64_t answered = 0;
     std::uint64_t reset = 0;
     std::uint64_t unanswered = 0;
-    std::uint64_t restored = 0;  // whose settings were read back as they were before
+    std::uint64_t restored = 0;  // all settings were read back unchanged
 };
 
 struct Report {
@@ -195,18 +194,18 @@ struct Report {
     std::vector<Group> groups;
     std::vector<Finding> findings;
     std::vector<ServerCounts> counts;  // by server
-    std::deque<Socket> found_later;    // sockets that were seen after the first look
+    std::deque<Socket> found_later;    // sockets first seen by the recheck
     std::deque<ProxiedClient> proxied;
     std::optional<Probes> probes;  // absent: nothing was probed
 };
 
-// How the user wants time to be judged.
+// The user's time limits for judging connections.
 struct Policy {
     std::int64_t recent_ms = 60'000;
     std::int64_t persistent_after_s = 60;
 };
 
-// The contract's words.
+// Names as in connleak(1) and in JSON.
 std::string_view to_string(Verdict verdict);
 std::string_view to_string(Evidence evidence);
 std::string_view to_string(Keepalive keepalive);

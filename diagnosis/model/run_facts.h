@@ -1,4 +1,4 @@
-// What a report says of the run that made it.
+// Facts about the run that made a report.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +11,8 @@ struct RunFacts {
     std::string host_name;
     std::string kernel;  // uname(2), release
     std::string boot_id;
-    double wall_ms = 0;   // the whole run until now
-    double redis_ms = 0;  // of it, asking servers
+    double wall_ms = 0;   // the whole run so far
+    double redis_ms = 0;  // the part of it spent asking servers
     std::uint64_t sockets_read = 0;
 };
 

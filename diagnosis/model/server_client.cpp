@@ -6,7 +6,7 @@ namespace connleak {
 
 namespace {
 
-// A field is: the size of its name (1 byte), the size of its value (2 bytes), name, value.
+// Layout of a field: size of the name (1 byte), size of the value (2 bytes), name, value.
 constexpr std::size_t head = 3;
 constexpr std::size_t longest_name = 0xff;
 constexpr std::size_t no_value = 0xffff;

@@ -1,5 +1,5 @@
 // A server's own row for one of its connections (CLIENT LIST, SHOW PROCESSLIST), one record for all
-// kinds of servers. Texts are raw bytes from the network.
+// kinds of servers. Text fields are raw bytes from the network.
 #pragma once
 
 #include <cstdint>
@@ -11,25 +11,25 @@
 
 namespace connleak {
 
-// What a connection is for. client: whatever is none of the others.
+// What a connection is for. client: none of the others.
 enum class Purpose : std::uint8_t { client, replication, sentinel, monitor };
 
-// Why a server's idle timeout spares a client. busy: a command is under way.
+// Why a server's idle timeout does not apply to a client. busy: a command is running.
 enum class Exempt : std::uint8_t { replica, master, monitor, blocked, subscriber, busy };
 inline constexpr std::size_t exempt_count = 6;
 
-// The fields that only one kind of server has, under the server's own names. One block of memory
-// for a row: there can be a hundred thousand rows with twenty fields each.
+// The fields that only one kind of server has, under the server's own names. Packed into one block
+// of memory per row: there can be 100,000 rows with twenty fields each.
 class NativeFields {
   public:
-    using Value = std::optional<std::string_view>;  // std::nullopt: the server has none
+    using Value = std::optional<std::string_view>;  // std::nullopt: null on the server
 
-    // Of several with one name the last one counts. Names have up to 255 bytes, values 65534; what
-    // is longer is cut.
+    // If a name occurs more than once, the last value counts. Names are limited to 255 bytes,
+    // values to 65534; the rest is cut off.
     void add(std::string_view name, Value value);
     void reserve(std::size_t bytes) { packed_.reserve(bytes); }
 
-    // take(name, value) for each, in the order in which they were added.
+    // Calls take(name, value) for each field, in the order of add().
     template <typename Take>
     void each(Take take) const {
         for (std::size_t at = 0; at < packed_.size();) {
@@ -38,7 +38,7 @@ class NativeFields {
             at = field.end;
         }
     }
-    // std::nullopt also where there is no such field.
+    // std::nullopt also when there is no such field.
     [[nodiscard]] Value find(std::string_view name) const;
 
   private:
@@ -53,38 +53,37 @@ class NativeFields {
 };
 
 struct ServerClient {
-    // What servers of all kinds tell; absent or "" where this one does not.
+    // Fields that servers of all kinds can report; absent or "" where this one does not.
     std::uint64_t id = 0;             // 0: none (Redis before 2.8.12)
-    std::optional<std::string> name;  // what the client calls itself
+    std::optional<std::string> name;  // set by the client
     std::string user;
     std::string database;  // Redis: its number
-    std::string command;   // the last one, or what it is doing: "get", "Sleep"
+    std::string command;   // the last command, or the current activity: "get", "Sleep"
     std::string state;
-    std::optional<std::int64_t> idle_s;  // since the last command came
+    std::optional<std::int64_t> idle_s;  // since the last command
     std::optional<std::int64_t> age_s;
-    bool age_is_least = false;  // concluded: it is at least so old, the server tells no age
+    bool age_is_least = false;  // the server reports no age: `age_s` is a lower bound
     std::optional<std::int64_t> transaction_s;
     std::optional<std::int64_t> memory_bytes;
     std::optional<std::int32_t> client_pid;
     NativeFields native;
 
-    // By what its socket is found.
-    std::optional<Endpoint> address;        // absent for a Unix socket, and where it is not told
+    // How its socket is found.
+    std::optional<Endpoint> address;  // absent for a Unix socket, and where it is not reported
     std::optional<Endpoint> local_address;  // the server's end
     std::string path;                       // of a Unix socket
-    // What the server calls the client's address where it resolves names (then `address` is
-    // absent), and the client's port.
+    // The client's host name and port, when the server resolves names (`address` is then absent).
     std::string host_name;
     std::optional<std::uint16_t> host_port;
-    bool by_unix_socket = false;            // also without a path
-    bool unnamed = false;                   // by a Unix socket, with neither path nor descriptor
+    bool by_unix_socket = false;            // set even when there is no path
+    bool unnamed = false;                   // a Unix socket with neither path nor descriptor
     std::optional<std::int32_t> fd;         // the server's; -1 for a client without one
     std::optional<std::int32_t> thread_id;  // of the server's thread, in its own pid namespace
 
-    // What the row says by the rules of its kind, which its decoder knows.
-    std::optional<Purpose> purpose;  // absent: the row does not tell
+    // Set by the decoder, by the rules of the row's kind.
+    std::optional<Purpose> purpose;  // absent: the row does not say
     std::optional<Exempt> exempt;    // from the idle timeout
-    bool opened_by_server = false;   // no client: the server's own connection, to its master
+    bool opened_by_server = false;   // not a client: the server's own connection to its master
 };
 
 }  // namespace connleak

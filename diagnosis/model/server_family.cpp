@@ -61,7 +61,7 @@ constexpr std::array families{
                      .to = " ",
                      .persist = "CONFIG REWRITE",
                      .reset_statistics = "CONFIG RESETSTAT"},
-        // It reads no file; REDISCLI_AUTH it finds by itself.
+        // It reads no option file, but uses REDISCLI_AUTH by itself.
         .client = {.host = "-h",
                    .port = "-p",
                    .socket = "-s",
@@ -94,7 +94,8 @@ constexpr std::array families{
         .url_form = "mysql://[user@]host[:port]",
         .login_form = "mysql://user@host",
         .password_place = "~/.my.cnf",
-        // It turns keepalive on for every client by itself; what is set does not outlive it.
+        // It enables keepalive for every client by itself; changed settings do not survive a
+        // restart.
         .settings = {.limit = "max_connections",
                      .idle_timeout = "wait_timeout",
                      .keepalive = {},
@@ -102,7 +103,8 @@ constexpr std::array families{
                      .to = " = ",
                      .persist = {},
                      .reset_statistics = "FLUSH STATUS"},
-        // It reads this file or the usual ones, and none with a password alone; -p makes it ask.
+        // It reads this file or the default ones, but no file with only a password; -p makes it
+        // prompt.
         .client = {.host = "-h",
                    .port = "-P",
                    .socket = "-S",
@@ -114,8 +116,8 @@ constexpr std::array families{
                    .host_always = true,
                    .login_first = true},
         .links = {.above = 0, .ports = mysql_links},
-        // Its limit and logins are not the same everywhere: extra_port, an account for localhost,
-        // one that its Unix socket vouches for.
+        // Its limit and logins differ between addresses: extra_port, an account for localhost, an
+        // account authenticated by its Unix socket.
         .asking = {.own_login_files = true,
                    .own_tls = true,
                    .unix_socket_first = true,
@@ -128,7 +130,7 @@ constexpr std::array families{
                   .php_twins =
                       "Two persistent connections with different host, port, user, database or "
                       "options (PDO's DSN and attributes, mysqli's p:) are two connections. ",
-                  // A session takes its wait_timeout from the global one when it begins.
+                  // A session copies the global wait_timeout when it begins.
                   .timeout_reaches =
                       "wait_timeout reaches new connections only: those that are here now keep the "
                       "value that they began with, or have set for themselves. What stands above "
@@ -175,7 +177,7 @@ std::span<const ServerFamily> server_families() {
     return families;
 }
 
-// Every kind is in a family: the tests go through them.
+// Every kind belongs to a family: the tests check this.
 const ServerFamily& family_of(ServerKind kind) {
     const auto* found = std::ranges::find_if(
         families, [&](const ServerFamily& each) { return find_kind(each, kind) != nullptr; });

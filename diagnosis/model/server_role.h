@@ -1,4 +1,4 @@
-// What a server is among its like: as INFO tells of clusters, Sentinels, masters and replicas.
+// A server's place in a cluster or a replication setup, from INFO.
 #pragma once
 
 #include <cstdint>
@@ -11,20 +11,20 @@
 namespace connleak {
 
 enum class ServerMode : std::uint8_t { unknown, standalone, cluster, sentinel };
-enum class ServerRole : std::uint8_t { unknown, master, replica };  // a Sentinel has none
+enum class ServerRole : std::uint8_t { unknown, master, replica };  // unknown for a Sentinel
 
 struct ServerTopology {
     ServerMode mode = ServerMode::unknown;
     ServerRole role = ServerRole::unknown;
-    std::optional<Endpoint> master;      // of a replica, where INFO names it by address
+    std::optional<Endpoint> master;      // of a replica, when INFO gives an address
     std::optional<bool> master_link_up;  // of a replica
-    std::vector<Endpoint> replicas;      // of a master: where each of them listens
+    std::vector<Endpoint> replicas;      // of a master: where each replica listens
     std::optional<std::uint64_t> connected_replicas;
-    std::optional<std::uint64_t> cluster_connections;  // links of the bus, of both directions
-    std::optional<std::uint16_t> cluster_port;         // of the bus, where it is not 10000 above
+    std::optional<std::uint64_t> cluster_connections;  // bus links, both directions
+    std::optional<std::uint16_t> cluster_port;  // the bus port, when it is not client port + 10000
 };
 
-// The words of INFO, "replica" for what older versions call a slave; "" for what is not known.
+// INFO's words, but "replica" where older versions say "slave"; "" for unknown.
 std::string_view to_string(ServerMode mode);
 std::string_view to_string(ServerRole role);
 

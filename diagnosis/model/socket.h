@@ -1,5 +1,4 @@
-// Sockets as the kernel's sock_diag(7) shows them. No behaviour, no I/O, the standard library
-// alone.
+// Sockets as sock_diag(7) reports them. No behaviour, no I/O, standard library only.
 #pragma once
 
 #include <cstdint>
@@ -31,16 +30,16 @@ enum class State : std::uint8_t {
     closing = 11,
 };
 
-// A set of states has one bit for each.
+// A set of states has one bit per state.
 constexpr std::uint32_t state_bit(State state) {
     return 1U << static_cast<unsigned>(state);
 }
 
-// idiag_timer. The kernel reports one timer of a socket: retransmit and persist hide keepalive.
+// idiag_timer. The kernel reports one timer per socket: retransmit and persist hide keepalive.
 enum class TimerKind : std::uint8_t {
     off = 0,
     retransmit = 1,  // also RACK and tail loss probes
-    keepalive = 2,   // in FIN-WAIT-2 it is that state's own timeout
+    keepalive = 2,   // in FIN-WAIT-2 the timeout of that state
     timewait = 3,
     persist = 4,  // zero-window probes
     delack = 5,
@@ -53,12 +52,12 @@ struct Timer {
     friend bool operator==(const Timer&, const Timer&) = default;
 };
 
-// The part of struct tcp_info (linux/tcp.h) that means something here. A field that the running
-// kernel is too old to have keeps its 0.
+// The fields of struct tcp_info (linux/tcp.h) used here. A field that the running kernel does not
+// have stays 0.
 struct TcpInfo {
     std::uint32_t last_data_sent_ms = 0;
     std::uint32_t last_data_received_ms =
-        0;  // counts from the socket's birth before the first data
+        0;  // counted from the socket's creation before the first data
     std::uint32_t last_ack_received_ms = 0;
     std::uint32_t unacked = 0;  // segments in flight
     std::uint32_t rtt_us = 0;
@@ -66,20 +65,20 @@ struct TcpInfo {
     std::uint8_t backoff = 0;
     std::uint8_t probes = 0;  // keepalive or zero-window probes not answered yet
     std::uint64_t bytes_received = 0;
-    std::uint64_t bytes_sent = 0;  // each once, however often it was sent again
+    std::uint64_t bytes_sent = 0;  // retransmitted bytes count once
     friend bool operator==(const TcpInfo&, const TcpInfo&) = default;
 };
 
-// A socket's memory, as SO_MEMINFO has it (sk_get_meminfo() in net/core/sock.c): bytes, and drops.
+// A socket's memory from SO_MEMINFO (sk_get_meminfo() in net/core/sock.c), in bytes, and its drops.
 struct SocketMemory {
-    std::uint32_t rmem_alloc = 0;          // received and not read yet, with the kernel's overhead
-    std::uint32_t rcvbuf = 0;              // the limit of that, SO_RCVBUF
-    std::uint32_t wmem_alloc = 0;          // on its way out, below TCP
+    std::uint32_t rmem_alloc = 0;          // received and not yet read, including kernel overhead
+    std::uint32_t rcvbuf = 0;              // the limit of rmem_alloc, SO_RCVBUF
+    std::uint32_t wmem_alloc = 0;          // being sent, below TCP
     std::uint32_t sndbuf = 0;              // the limit of wmem_queued, SO_SNDBUF
-    std::uint32_t fwd_alloc = 0;           // reserved, and not in use
-    std::uint32_t wmem_queued = 0;         // to be sent, or sent and not acknowledged
+    std::uint32_t fwd_alloc = 0;           // reserved, not in use
+    std::uint32_t wmem_queued = 0;         // not sent yet, or sent and not acknowledged
     std::uint32_t optmem = 0;              // options, filters, control messages
-    std::optional<std::uint32_t> backlog;  // arrived while the socket was in use
+    std::optional<std::uint32_t> backlog;  // received while the socket was in use
     std::optional<std::uint32_t> drops;    // packets dropped; absent: an older kernel
     friend bool operator==(const SocketMemory&, const SocketMemory&) = default;
 };
@@ -90,15 +89,15 @@ struct Socket {
     State state = State::closed;
     bool ipv6_socket = false;  // AF_INET6, even where the addresses are v4-mapped
     Timer timer;
-    std::uint32_t inode = 0;  // 0: no descriptor yet (accept queue) or no more (closing states)
+    std::uint32_t inode = 0;  // 0: no descriptor yet (accept queue) or no longer (closing states)
     std::uint32_t uid = 0;
     std::uint32_t interface = 0;         // idiag_if: bound device, 0 for none
     std::uint64_t cookie = 0;            // sock_gen_cookie(): unique until the host reboots
-    std::uint64_t cgroup_id = 0;         // INET_DIAG_CGROUP_ID, 0 when the kernel does not tell
-    std::uint32_t rx_queue_bytes = 0;    // of a listener: connections that wait for accept()
-    std::uint32_t tx_queue_bytes = 0;    // of a listener: the backlog's limit
+    std::uint64_t cgroup_id = 0;         // INET_DIAG_CGROUP_ID, 0 when not reported
+    std::uint32_t rx_queue_bytes = 0;    // of a listener: connections waiting for accept()
+    std::uint32_t tx_queue_bytes = 0;    // of a listener: limit of the backlog
     std::optional<TcpInfo> info;         // absent for TIME-WAIT and SYN-RECEIVED
-    std::optional<SocketMemory> memory;  // the same, and where it was not asked for
+    std::optional<SocketMemory> memory;  // the same, and when not requested
     friend bool operator==(const Socket&, const Socket&) = default;
 };
 
@@ -107,20 +106,20 @@ struct Socket {
 enum class UnixType : std::uint8_t { stream, datagram, seqpacket };
 
 struct UnixSocket {
-    // What it has in common with a TCP socket: namespace, state, inode, uid, cookie, queues. It has
-    // no addresses, no timer and no tcp_info.
+    // The fields shared with TCP sockets: namespace, state, inode, uid, cookie, queues. Addresses,
+    // timer and tcp_info are unused.
     Socket socket;
     UnixType type = UnixType::stream;
-    // Raw bytes of its address: a path, or a NUL and an abstract name, which can hold anything; ""
-    // for none. An accepted end has its listener's.
+    // Raw bytes of its address: a path, or a NUL and an abstract name, which can contain anything;
+    // "" for none. An accepted socket has its listener's name.
     std::string name;
     // 0 for none: never connected, not accepted yet, or closed by the other end.
     std::uint32_t peer_inode = 0;
     // sk_shutdown: RCV_SHUTDOWN and SEND_SHUTDOWN. The kernel sets both when the other end closes,
     // and leaves the state at established (unix_release_sock()).
     std::uint8_t shutdown = 0;
-    // Of a listener: inodes of the connecting ends that wait for accept() (UNIX_DIAG_ICONS). The
-    // kernel tells such an end no peer: the socket that it will get has no descriptor yet.
+    // Of a listener: inodes of the connecting sockets that wait for accept() (UNIX_DIAG_ICONS). The
+    // kernel reports no peer for them, because their future peer has no descriptor yet.
     std::vector<std::uint32_t> pending;
     friend bool operator==(const UnixSocket&, const UnixSocket&) = default;
 };

@@ -1,5 +1,5 @@
-// The Unix sockets of the servers in a sample, as they were read: the ends that the servers
-// accepted, the clients' ends, and what still waits to be accepted.
+// The Unix sockets of the servers in a sample: the ends accepted by the servers, the clients' ends,
+// and connections not accepted yet.
 #pragma once
 
 #include <cstdint>
@@ -16,25 +16,25 @@ namespace connleak {
 struct UnixListener {
     std::uint32_t inode = 0;
     NetnsId netns = 0;
-    std::string name;  // raw, as UnixSocket has it
-    // How the report names it: the path, absolute; of an abstract name "@" for its NULs, as ss
-    // writes it. Raw bytes otherwise.
+    std::string name;  // raw, as UnixSocket::name
+    // How the report names it: the absolute path, or for an abstract name "@" in place of each NUL,
+    // as in ss. Otherwise raw bytes.
     std::string path;
 };
 
-// Where an end was connected to that has no other end any more (getpeername(2), SO_PEERCRED).
+// Where a socket that has lost its peer was connected to (getpeername(2), SO_PEERCRED).
 struct UnixRemote {
     std::string name;      // raw, of the listener
-    std::int32_t pid = 0;  // of the process that had called listen(2); 0 when it is out of sight
+    std::int32_t pid = 0;  // of the process that called listen(2); 0: not in sight
 };
 
 struct UnixSide {
-    // Of all namespaces: listeners with a server's name, the ends accepted from them, the clients'
-    // ends. Each once.
+    // From all namespaces: listeners with a server's name, the ends accepted from them, the
+    // clients' ends. No duplicates.
     std::vector<UnixSocket> sockets;
-    // By inode, of those of `sockets` that only this tells whose client they were.
+    // By inode: entries of `sockets` whose server is known only from here.
     std::unordered_map<std::uint32_t, UnixRemote> remotes;
-    // Inodes of accepted ends that were there already before the servers told their clients.
+    // Inodes of accepted ends that existed before the servers listed their clients.
     std::unordered_set<std::uint32_t> earlier;
 };
 

@@ -1,5 +1,5 @@
-// The connection-tracking table of a namespace through ctnetlink (nfnetlink_conntrack.h): which TCP
-// connections a translator there rewrites, with what each side of them sees.
+// The connection tracking table of a namespace through ctnetlink (nfnetlink_conntrack.h): which TCP
+// connections a translator there rewrites, and the tuples that both sides see.
 #pragma once
 
 #include <expected>
@@ -13,14 +13,14 @@
 
 namespace connleak::netlink {
 
-// Hands every TCP connection that is tracked in the namespace to `take`, IPv4 and IPv6, in the
-// order of the table; one that moves while it is read can come twice or not at all. Nothing is
-// tracked, and nothing is asked, where connection tracking is not in use: a question would load its
-// modules. Needs CAP_NET_ADMIN (EPERM). What came before an Error has been handed over.
+// Passes every tracked TCP connection of the namespace, IPv4 and IPv6, to `take`, in table order.
+// An entry that moves during the reading can be passed twice or not at all. Where connection
+// tracking is not in use, the kernel is not queried, because a query would load its modules. Needs
+// CAP_NET_ADMIN (EPERM). Entries read before an Error have been passed on.
 std::optional<Error> read_tracked_connections(
     const Netns& netns, const std::function<void(const TrackedConnection&)>& take);
 
-// One netlink socket that was opened in the namespace, for questions about single connections.
+// One netlink socket opened in the namespace, for queries about single connections.
 class TrackingTable {
   public:
     static std::expected<TrackingTable, Error> open(const Netns& netns);
@@ -28,9 +28,8 @@ class TrackingTable {
     TrackingTable& operator=(TrackingTable&&) noexcept;
     ~TrackingTable();
 
-    // The entry that packets with these addresses (`local` is their source) belong to, whichever of
-    // its two directions they go (nf_conntrack_find_get()); std::nullopt: there is none outside of
-    // zones. Needs CAP_NET_ADMIN.
+    // The entry for packets with these addresses (`local` is their source), in either direction
+    // (nf_conntrack_find_get()). std::nullopt: none outside of zones. Needs CAP_NET_ADMIN.
     [[nodiscard]] std::expected<std::optional<TrackedConnection>, Error> lookup(
         const Tuple& packets);
 

@@ -1,5 +1,5 @@
-// Bytes of ctnetlink's messages to records, apart from the transport, so that captured, cut off and
-// hostile bytes reach it without a kernel.
+// Decodes ctnetlink messages. Separate from the transport, so that captured, truncated and hostile
+// bytes can be tested without a kernel.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +11,8 @@
 namespace connleak::netlink {
 
 // The payload of one IPCTNL_MSG_CT_NEW message (the answer to IPCTNL_MSG_CT_GET): struct nfgenmsg
-// and its attributes. std::nullopt when the bytes are no such message, lack one of the two tuples,
-// or are of another protocol than TCP. `netns` is copied into the record.
+// and its attributes. std::nullopt when the bytes are not such a message, lack one of the two
+// tuples, or have another protocol than TCP. `netns` is copied into the record.
 std::optional<TrackedConnection> decode_tracked_connection(std::span<const std::uint8_t> payload,
                                                            NetnsId netns);
 

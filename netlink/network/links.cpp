@@ -71,7 +71,7 @@ DecodedLink decode_link(Bytes payload) {
     return decoded;
 }
 
-// The number that the channel's namespace has for another one, absent when it has none.
+// The channel's namespace's number for another namespace; absent when it has none.
 std::optional<NamespaceNumber> number_of(Channel& channel, const Netns& netns) {
     Request request(RTM_GETNSID, 0);
     request.put_header(rtgenmsg{.rtgen_family = AF_UNSPEC});
@@ -87,8 +87,8 @@ std::optional<NamespaceNumber> number_of(Channel& channel, const Netns& netns) {
     return number;
 }
 
-// Only as many questions as there are numbers to resolve: `all` begins with our own namespace,
-// which is where the other end of a container's only device nearly always is.
+// Queries only until all numbers are resolved: `all` begins with our own namespace, where the other
+// end of a container's only device nearly always is.
 void resolve_peers(Channel& channel, const std::vector<Netns>& all,
                    std::vector<DecodedLink>& links) {
     const auto unresolved = [](const DecodedLink& decoded) {
@@ -115,8 +115,8 @@ int read_addresses(Channel& channel, std::vector<InterfaceAddress>& addresses) {
         [&](std::uint16_t, Bytes payload) {
             const auto header = load<ifaddrmsg>(payload);
             const Bytes attributes = after_header(payload, sizeof(header));
-            // On a point-to-point device IFA_ADDRESS is the other end's; IFA_LOCAL is ours where it
-            // exists.
+            // On a point-to-point device IFA_ADDRESS is the other end's address; IFA_LOCAL, if
+            // present, is ours.
             Bytes address = find_attribute(attributes, IFA_LOCAL);
             if (address.empty()) address = find_attribute(attributes, IFA_ADDRESS);
             if (!address.empty())

@@ -33,13 +33,12 @@ void read_port_range(Namespace& into) {
     std::uint16_t high = 0;
     const auto first = std::from_chars(text->data(), end, low);
     if (first.ec != std::errc{} || first.ptr == end) return;
-    if (std::from_chars(first.ptr + 1, end, high).ec != std::errc{})
-        return;  // a tab stands between them
+    if (std::from_chars(first.ptr + 1, end, high).ec != std::errc{}) return;  // separated by a tab
     into.port_range_low = low;
     into.port_range_high = high;
 }
 
-// Returns the errno with which looking for translation failed, or 0.
+// Returns the errno with which the check for translation failed, or 0.
 int read_inside(const Netns& netns, const std::vector<Netns>& all, Namespace& into,
                 std::vector<Gap>& gaps) {
     const auto note = [&](int failure, const char* effect) {

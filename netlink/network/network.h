@@ -1,5 +1,5 @@
 // The network of one namespace through rtnetlink(7) and nfnetlink: addresses, devices, routes,
-// neighbours, and whether anything there rewrites addresses on the way.
+// neighbours, and whether anything there rewrites addresses.
 #pragma once
 
 #include <cstdint>
@@ -13,27 +13,27 @@
 
 namespace connleak::netlink {
 
-// Fills addresses, links, translation, bridge_translates and port range of `into` (whose id, name
-// and own are set too). `all` are the namespaces in sight: a veth's other end is named by one of
-// them. What cannot be read is a gap (source "netlink") and clears into.complete (else set to
-// true); that translation cannot be looked at is a gap of its own (source "conntrack").
+// Fills addresses, links, translation, bridge_translates, the port range, id, name and own of
+// `into`. `all` are the namespaces in sight, among which a veth's other end is identified. What
+// cannot be read is a gap (source "netlink") and sets into.complete to false (otherwise true). A
+// translation that cannot be checked is a separate gap (source "conntrack").
 std::vector<Gap> read_network(const Netns& netns, const std::vector<Netns>& all, Namespace& into);
 
 // Where a packet to an address leaves a namespace (RTM_GETROUTE).
 struct Route {
     bool local = false;  // the address is this namespace's own
-    bool plain = false;  // one next hop, no encapsulation, no policy rule by mark: the answer
-                         // holds for every packet to the address
-    std::uint32_t interface = 0;  // ifindex it leaves by
+    bool plain = false;  // one next hop, no encapsulation, no policy rule by mark: the route is
+                         // the same for every packet to the address
+    std::uint32_t interface = 0;  // ifindex of the outgoing device
     Address gateway;              // family none: the destination is on the link
 };
 
-// std::nullopt: no route. An Error when the kernel could not be asked.
+// std::nullopt: no route. Error: the kernel could not be queried.
 std::expected<std::optional<Route>, Error> find_route(const Netns& netns,
                                                       const Address& destination);
 
-// The link-layer address that the namespace uses for a neighbour (RTM_GETNEIGH); std::nullopt when
-// it has no entry, or one that is incomplete or failed.
+// The link-layer address that the namespace uses for a neighbour (RTM_GETNEIGH). std::nullopt: no
+// entry, or one that is incomplete or failed.
 std::expected<std::optional<std::vector<std::uint8_t>>, Error> find_neighbour(
     const Netns& netns, std::uint32_t interface, const Address& address);
 

@@ -21,14 +21,14 @@ constexpr std::array<std::string_view, 3> nat_expressions = {"nat", "masq", "red
 constexpr std::array<std::string_view, 5> nat_targets = {"DNAT", "SNAT", "MASQUERADE", "REDIRECT",
                                                          "NETMAP"};
 
-// Expressions that send a packet elsewhere without that; `queue` hands it to a program that may.
+// Expressions that redirect a packet without that; `queue` passes it to a program that may.
 constexpr std::array<std::string_view, 4> translators = {"tproxy", "fwd", "synproxy", "queue"};
 
 // Targets that take packets out of connection tracking or into a zone of it.
 constexpr std::array<std::string_view, 2> evading_targets = {"CT", "NOTRACK"};
 
-// iptables targets that leave addresses alone. Targets come as modules that anybody can write, so
-// that it is these that are listed and all others that are suspected (iptables-extensions(8)).
+// iptables targets that leave addresses alone. Anybody can write a target module, so harmless ones
+// are listed and all others are suspected (iptables-extensions(8)).
 constexpr std::array<std::string_view, 30> harmless_targets = {
     "",        "standard",  "ERROR",    "ACCEPT",   "DROP",
     "RETURN",  "REJECT",    "LOG",      "NFLOG",    "ULOG",
@@ -65,7 +65,7 @@ ExpressionFinding look_at_target(std::string name) {
     return {Translation::possible, false, std::move(name)};
 }
 
-// `ct zone set`: the only thing that the expression can write and that chooses the table's entry.
+// `ct zone set`: the only value written by the expression that selects the table's entry.
 bool sets_zone(Bytes data) {
     return !find_attribute(data, NFTA_CT_SREG).empty() &&
            load_network_order(find_attribute(data, NFTA_CT_KEY)) == NFT_CT_ZONE;

@@ -1,4 +1,4 @@
-// nftables rules, looked through for those that rewrite addresses (linux/netfilter/nf_tables.h).
+// Searches nftables rules for those that rewrite addresses (linux/netfilter/nf_tables.h).
 #pragma once
 
 #include <string>
@@ -8,18 +8,18 @@
 
 namespace connleak::netlink {
 
-// What of a rule bears on the addresses of packets.
+// How a rule affects the addresses of packets.
 struct RuleFinding {
-    // tracked: a NAT statement, of which connection tracking keeps what it did; possible: anything
-    // else that can change where a packet comes from or goes to.
+    // tracked: a NAT statement, whose effect connection tracking records. possible: anything else
+    // that can change the source or destination of a packet.
     Translation translation = Translation::none;
-    // Takes packets out of connection tracking, or into a zone of it: what its table has for their
-    // addresses need not be theirs.
+    // Takes packets out of connection tracking, or into one of its zones: the table's entry for
+    // their addresses may then not be theirs.
     bool evades_tracking = false;
-    std::string name;  // "nft chain ip nat postrouting (masq)"; "" when it has none of both
+    std::string name;  // "nft chain ip nat postrouting (masq)"; "" if the rule has neither
 };
 
-// The payload of one NFT_MSG_NEWRULE message. The worst that is in the rule.
+// Decodes the payload of one NFT_MSG_NEWRULE message. Returns the worst effect in the rule.
 RuleFinding look_at_rule(Bytes payload);
 
 }  // namespace connleak::netlink

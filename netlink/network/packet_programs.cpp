@@ -55,8 +55,8 @@ int read_qdiscs(Channel& channel, std::vector<Qdisc>& qdiscs) {
     return failure == EOPNOTSUPP ? 0 : failure;  // a kernel without CONFIG_NET_SCHED
 }
 
-// A filter classifies, and its actions may rewrite (pedit, nat, bpf). Which of these it does is not
-// looked at: filters on an egress qdisc are rare enough to be believed capable of anything.
+// A filter classifies, and its actions may rewrite (pedit, nat, bpf). The actions are not read:
+// filters on an egress qdisc are rare, so any of them counts as a possible rewrite.
 int has_filters(Channel& channel, const Qdisc& qdisc, bool& found) {
     Request request(RTM_GETTFILTER, NLM_F_DUMP);
     tcmsg header{};
@@ -65,12 +65,11 @@ int has_filters(Channel& channel, const Qdisc& qdisc, bool& found) {
     request.put_header(header);
     const int failure = channel.ask_again_when_changed(
         request, [&] { found = false; }, [&](std::uint16_t, Bytes) { found = true; });
-    // The device or its qdisc went away meanwhile.
+    // The device or its qdisc was removed meanwhile.
     return failure == ENODEV || failure == EINVAL || failure == EOPNOTSUPP ? 0 : failure;
 }
 
-// Programs on a tcx hook. `known` becomes false where the kernel has no tcx: no use in asking
-// again.
+// Programs on a tcx hook. `known` becomes false if the kernel has no tcx, to avoid further queries.
 int count_tcx_programs(std::uint32_t interface, std::uint32_t hook, std::uint32_t& count,
                        bool& known) {
     BpfQuery query{.target_ifindex = interface, .attach_type = hook};
@@ -119,7 +118,7 @@ int mark_programmed_links(Channel& channel, std::vector<Link>& links) {
         });
         if (link == links.end() || link->programmed) continue;
         bool programmed = qdisc.kind == "clsact" || qdisc.kind == "ingress";
-        // A qdisc that nobody configured has the handle 0, and no filters.
+        // A qdisc that was not configured by a user has the handle 0, and no filters.
         if (!programmed && qdisc.handle != 0) {
             const int unread = has_filters(channel, qdisc, programmed);
             if (failure == 0) failure = unread;

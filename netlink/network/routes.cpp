@@ -18,8 +18,7 @@ std::uint8_t family_of(const Address& address) {
     return address.family() == Family::ipv6 ? AF_INET6 : AF_INET;
 }
 
-// The rules that every namespace begins with: look in local, in main, in default, for all packets
-// alike.
+// The default rules of every namespace: look up local, main, default, for all packets.
 bool is_plain_rule(Bytes payload) {
     const auto header = load<fib_rule_hdr>(payload);
     bool plain = header.action == FR_ACT_TO_TBL && header.dst_len == 0 && header.src_len == 0 &&
@@ -39,7 +38,7 @@ bool is_plain_rule(Bytes payload) {
             case FRA_PROTOCOL:
             case FRA_PAD:
                 break;
-            default:  // it selects by something, or does something that we do not know
+            default:  // it has a selector or an unknown action
                 plain = false;
                 break;
         }
@@ -67,7 +66,7 @@ std::optional<Route> decode_route(Bytes payload) {
         return std::nullopt;
     Route route;
     route.local = header.rtm_type == RTN_LOCAL;
-    // A route for packets from certain sources only (IPv6) answers for those alone.
+    // A route for packets from certain sources only (IPv6) applies to those only.
     route.plain = (route.local || header.rtm_type == RTN_UNICAST) && header.rtm_src_len == 0;
     for_each_attribute(after_header(payload, sizeof(header)), [&](std::uint16_t type, Bytes value) {
         switch (type) {
@@ -77,7 +76,7 @@ std::optional<Route> decode_route(Bytes payload) {
             case RTA_GATEWAY:
                 route.gateway = Address::from_bytes(value);
                 break;
-            case RTA_VIA:  // a gateway of the other family, behind its family's number
+            case RTA_VIA:  // a gateway of the other family, preceded by its family's number
                 route.gateway = Address::from_bytes(after_header(value, sizeof(rtvia)));
                 break;
             case RTA_MULTIPATH:
@@ -90,8 +89,8 @@ std::optional<Route> decode_route(Bytes payload) {
                 break;
         }
     });
-    // A nexthop object that the kernel does not spell out (net.ipv4.nexthop_compat_mode=0) leaves
-    // no device.
+    // A nexthop object that the kernel does not expand (net.ipv4.nexthop_compat_mode=0) has no
+    // device.
     if (route.interface == 0) route.plain = false;
     return route;
 }
@@ -126,8 +125,8 @@ std::expected<std::optional<Route>, Error> find_route(const Netns& netns,
     rtmsg header{};
     header.rtm_family = family_of(destination);
     header.rtm_dst_len = static_cast<std::uint8_t>(destination.bytes().size() * 8);
-    // The entry of the table itself: a plain answer would show one hop of a multipath route, chosen
-    // at random.
+    // Asks for the table's entry itself: a plain query would return one hop of a multipath route,
+    // chosen at random.
     header.rtm_flags = RTM_F_FIB_MATCH;
     Request request(RTM_GETROUTE, 0);
     request.put_header(header);

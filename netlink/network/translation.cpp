@@ -46,7 +46,7 @@ std::uint16_t message_type(unsigned subsystem, unsigned message) {
     return static_cast<std::uint16_t>(subsystem << 8U | message);
 }
 
-// `evades`: what takes packets out of connection tracking, "" for nothing.
+// `evades`: what takes packets out of connection tracking; "" for none.
 TranslationFinding look_at_nftables(Channel& channel, std::string& evades) {
     Request request(message_type(NFNL_SUBSYS_NFTABLES, NFT_MSG_GETRULE), NLM_F_DUMP);
     request.put_header(nfgenmsg{});  // family 0: all of them
@@ -63,8 +63,8 @@ TranslationFinding look_at_nftables(Channel& channel, std::string& evades) {
     return worst;
 }
 
-// iptables-legacy: the tables that the namespace has, a name to a line. What is in them is not
-// looked at. Only in the table raw can packets be taken out of connection tracking.
+// iptables-legacy: the namespace's tables, one name per line. Their rules are not read. Only the
+// raw table can take packets out of connection tracking.
 TranslationFinding look_at_legacy_tables(const char* path, const char* program, bool mangle_counts,
                                          std::string& evades) {
     const auto names = read_proc_file(path);
@@ -97,8 +97,8 @@ std::uint32_t swap_network_order(std::uint32_t value) {
     return value;
 }
 
-// A connection keeps its mapping when the rule that made it is deleted, so that an empty ruleset
-// alone does not prove that what is established now is not translated.
+// A connection keeps its mapping after the rule that created it was deleted. So an empty ruleset
+// does not prove that existing connections are not translated.
 TranslationFinding look_at_mappings(Channel& channel) {
     // Without connection tracking, or with nothing tracked, there are none.
     const auto count = read_proc_file("/proc/sys/net/netfilter/nf_conntrack_count");
@@ -133,7 +133,7 @@ TranslationFinding look_for_translation() {
     else if (!is_absent(channel.error().code))
         take_worse(worst, unknown("nftables", channel.error().code));
 
-    // Where /proc is not mounted, or is another process namespace's, absent files prove nothing.
+    // If /proc is not mounted, or belongs to another pid namespace, absent files prove nothing.
     if (access("/proc/thread-self/net/dev", R_OK) != 0) {
         take_worse(worst, unknown("/proc/thread-self/net", errno));
         return worst;

@@ -1,5 +1,5 @@
-// Whether anything in a namespace rewrites the addresses of packets: nftables, iptables of both
-// kinds, IPVS, and mappings that outlived their rule.
+// Whether anything in a namespace rewrites the addresses of packets: nftables, both kinds of
+// iptables, IPVS, and mappings that outlive their rule.
 #pragma once
 
 #include <string>
@@ -10,14 +10,14 @@ namespace connleak::netlink {
 
 struct TranslationFinding {
     Translation translation = Translation::none;
-    std::string reason;  // of what was found, or why it could not be looked at
-    int error = 0;       // the errno of that
+    std::string reason;  // what was found, or why it could not be checked
+    int error = 0;       // the errno of that failure
 };
 
-// Both to be called inside the namespace.
+// Both must be called inside the namespace.
 TranslationFinding look_for_translation();
-// br_netfilter is loaded and hands all bridged IP packets to the namespace's rules (`all`), or
-// could do so for single bridges that ask for it (`loaded`).
+// br_netfilter is loaded and passes all bridged IP packets to the namespace's rules (`all`), or can
+// do so for single bridges that enable it (`loaded`).
 struct BridgeNetfilter {
     bool loaded = false;
     bool all = false;

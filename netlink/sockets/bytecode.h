@@ -8,8 +8,7 @@
 namespace connleak::netlink {
 
 // A program that accepts sockets whose local or remote port is one of `ports`. Empty when there are
-// none, or so many scattered ones that the kernel would be slower with it: then nothing is filtered
-// in the kernel.
+// no ports, or so many scattered ones that filtering in the kernel would be slower.
 std::vector<std::uint8_t> compile_port_filter(const std::vector<std::uint16_t>& ports);
 
 }  // namespace connleak::netlink

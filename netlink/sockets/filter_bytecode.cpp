@@ -14,15 +14,15 @@ namespace {
 
 using namespace filter;
 
-// A place in the program that is jumped to, which may still have to be written.
+// A jump target, possibly not emitted yet.
 using Label = std::size_t;
 constexpr Label accept_socket = 0;
 constexpr Label refuse_socket = 1;
 
-// The kernel's auditor (inet_diag_bc_audit() in net/ipv4/inet_diag.c) wants that the `yes` ways
-// walk through everything in a line, and that a `no` lands on that line, at its end (the socket is
-// accepted) or four bytes beyond it (refused). So a test that holds goes on with what follows it,
-// one that does not jumps, and INET_DIAG_BC_JMP takes the `no` way always.
+// The kernel's auditor (inet_diag_bc_audit() in net/ipv4/inet_diag.c) requires that the `yes`
+// offsets walk through all operations in sequence, and that a `no` lands on that sequence, at its
+// end (the socket is accepted) or four bytes beyond it (refused). So a test that holds continues
+// with the next operation, one that fails jumps, and INET_DIAG_BC_JMP always takes the `no` offset.
 class Program {
   public:
     static constexpr std::size_t op_size = sizeof(inet_diag_bc_op);
@@ -35,8 +35,8 @@ class Program {
 
     void jump(Label to) { add_op(INET_DIAG_BC_JMP, op_size, to); }
 
-    // The port rides in a second operation's `no`. S_EQ and D_EQ are unknown before Linux 4.16; a
-    // host condition without a host does the same.
+    // The port is stored in a second operation's `no`. S_EQ and D_EQ are unknown before Linux 4.16;
+    // a host condition without a host is equivalent.
     void compare_port(Side side, Compare compare, std::uint16_t port, Label otherwise) {
         const bool local = side == Side::local;
         if (compare == Compare::equal) return match(side, {}, AF_UNSPEC, port, otherwise);
@@ -47,7 +47,7 @@ class Program {
         add(inet_diag_bc_op{.code = 0, .yes = 0, .no = port});
     }
 
-    // AF_INET also finds v4-mapped addresses. A prefix of no bits leaves the family to be compared.
+    // AF_INET also matches v4-mapped addresses. A prefix of length 0 still compares the family.
     void match(Side side, const Prefix& prefix, int family, int port, Label otherwise) {
         const std::size_t address_size = family == AF_UNSPEC ? 0 : family == AF_INET ? 4 : 16;
         add_op(side == Side::local ? INET_DIAG_BC_S_COND : INET_DIAG_BC_D_COND,
@@ -112,7 +112,7 @@ struct OpenTest {
         for (std::size_t i = 0; i < chain.joins.size(); ++i) open = joined(chain, i, open);
         return open;
     }
-    template <typename Other>  // states, timers, owners and the like
+    template <typename Other>  // states, timers, owners etc.
     bool operator()(const Other&) const {
         return true;
     }
@@ -128,7 +128,7 @@ bool is_open(const Node& node, bool wanted) {
     return std::visit(OpenTest{wanted != node.negated}, node.test);
 }
 
-// Where a node's code goes on: when it holds, when not, and what stands behind it.
+// Where a node's code continues: when it holds, when it does not, and what follows it.
 struct Ways {
     Label yes = accept_socket;
     Label no = refuse_socket;
@@ -201,8 +201,8 @@ void Compiler::compile(const Chain& chain, const Ways& ways, bool wanted) {
         if (open) first = i + 1;
         open = test.joined(chain, i, open);
     }
-    // From the end: if the next join is `and`, a chain that holds so far goes on with its operand,
-    // and one that does not is over; with `or` the other way round.
+    // Backwards: if the next join is `and`, a chain that holds so far continues with its operand,
+    // and one that does not is finished; with `or` the reverse.
     std::vector<Ways> each(chain.operands.size(), ways);
     for (std::size_t i = chain.operands.size() - 1; i > first; --i) {
         const Label next = program_.new_label();

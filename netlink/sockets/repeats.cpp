@@ -6,7 +6,7 @@
 
 namespace connleak::netlink {
 
-// An open hash table of positions, because this must cost little beside the dump itself.
+// An open-addressing hash table of positions: this must be cheap compared with the dump itself.
 void remove_repeats(std::vector<Socket>& sockets) {
     const std::size_t size = std::bit_ceil(sockets.size() * 2 + 1);
     std::vector<std::uint32_t> slots(size);  // position + 1; 0 is free

@@ -1,4 +1,4 @@
-// A dump walks a table that changes under it, and can meet a socket again, also in a later state.
+// A dump walks a table that changes meanwhile. It can return a socket twice, also in a later state.
 #pragma once
 
 #include <vector>
@@ -7,7 +7,7 @@
 
 namespace connleak::netlink {
 
-// Leaves each socket once, by its cookie, as it was seen last. Sockets without a cookie all stay.
+// Keeps the last reading of each socket, by cookie. Sockets without a cookie are all kept.
 void remove_repeats(std::vector<Socket>& sockets);
 
 }  // namespace connleak::netlink

@@ -23,7 +23,7 @@ int SocketDestroyer::destroy(const Socket& socket) {
     header.id = socket_id(socket.tuple, socket.interface);
     header.id.idiag_cookie[0] = static_cast<__u32>(socket.cookie);
     header.id.idiag_cookie[1] = static_cast<__u32>(socket.cookie >> 32U);
-    // Without NLM_F_ACK success would have no answer at all.
+    // Without NLM_F_ACK, success would produce no answer.
     Request request(SOCK_DESTROY, NLM_F_ACK);
     request.put_header(header);
     return channel_.ask(request, [](std::uint16_t, Bytes) {});

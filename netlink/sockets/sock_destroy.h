@@ -12,13 +12,13 @@ namespace connleak::netlink {
 
 class SocketDestroyer {
   public:
-    // For the sockets of this namespace.
+    // For sockets of this namespace.
     static std::expected<SocketDestroyer, Error> open(const Netns& netns);
 
     // Closes exactly this socket: the kernel looks it up by its tuple and compares its cookie
-    // (inet_diag_find_one_icsk() in net/ipv4/inet_diag.c). 0, or the errno: ENOENT when there is no
-    // such socket any more, or one with another cookie; EPERM without CAP_NET_ADMIN in its network
-    // namespace; EOPNOTSUPP where the kernel was built without CONFIG_INET_DIAG_DESTROY.
+    // (inet_diag_find_one_icsk() in net/ipv4/inet_diag.c). Returns 0, or an errno: ENOENT when
+    // there is no such socket any more, or it has another cookie; EPERM without CAP_NET_ADMIN in
+    // its network namespace; EOPNOTSUPP when the kernel was built without CONFIG_INET_DIAG_DESTROY.
     [[nodiscard]] int destroy(const Socket& socket);
 
   private:

@@ -25,13 +25,12 @@ constexpr std::uint8_t extension(unsigned attribute) {
 }
 
 // The states that are connections or listeners. Bit 12 is TCP_NEW_SYN_RECV. Bit 13, sockets that
-// are bound and nothing more (TCP_BOUND_INACTIVE, Linux 6.8), stays out: older kernels do not know
-// them at all.
+// are only bound (TCP_BOUND_INACTIVE, Linux 6.8), is excluded: older kernels do not report them.
 constexpr std::uint32_t tcp_states = 0xffe;
 constexpr std::uint32_t new_syn_recv = 1U << 12U;
 
-// The kernel's filter, once more in the program: whether the kernel took the bytecode or not, the
-// answer is the same.
+// The kernel's filter, repeated here: the result is the same whether or not the kernel accepted the
+// bytecode.
 class Filter {
   public:
     explicit Filter(const SocketQuery& query) : states_(query.states) {
@@ -53,7 +52,7 @@ const char* family_name(int family) {
     return family == AF_INET ? "IPv4" : "IPv6";
 }
 
-// A host without IPv6 has no table of it; that is no error.
+// A host without IPv6 has no IPv6 table; that is not an error.
 bool lacks_ipv6(int family, int failure) {
     return family == AF_INET6 && (failure == ENOENT || failure == EAFNOSUPPORT);
 }
@@ -87,7 +86,7 @@ struct SocketTable::Impl {
             else if (filter.accepts(*socket))
                 sockets.push_back(*socket);
         });
-        // A socket that we cannot read is a socket that we would otherwise take for absent.
+        // A socket that cannot be decoded would otherwise be taken for absent.
         return failure == 0 && !understood ? EBADMSG : failure;
     }
 
@@ -112,7 +111,7 @@ struct SocketTable::Impl {
         if (failure == 0 && !understood) failure = EBADMSG;
         if (failure != 0)
             return std::unexpected(make_error(failure, "sock_diag lookup of a connection"));
-        // Where there is no such connection, the kernel answers with the port's listener.
+        // If there is no such connection, the kernel returns the port's listener.
         if (found && (found->state == State::listen || found->tuple != tuple)) return std::nullopt;
         return found;
     }
@@ -142,7 +141,7 @@ Dump SocketTable::dump(const SocketQuery& query) {
         if (!(family == AF_INET ? occupied.ipv4 : occupied.ipv6)) continue;
         const std::size_t before = result.sockets.size();
         int failure = impl_->dump_family(family, query, filter, bytecode, result.sockets);
-        if (failure == EINVAL && !bytecode.empty()) {  // this kernel dislikes our program
+        if (failure == EINVAL && !bytecode.empty()) {  // this kernel rejects the program
             bytecode.clear();
             result.sockets.resize(before);
             failure = impl_->dump_family(family, query, filter, bytecode, result.sockets);

@@ -26,20 +26,18 @@ struct SocketQuery {
     std::vector<std::uint16_t> ports = {};  // NOLINT(readability-redundant-member-init)
     bool with_info = true;  // tcp_info; without it a dump is about a third of the size
     bool with_memory = false;
-    // Bytecode that takes the place of the one for `ports` (filter_bytecode.h). A kernel that does
-    // not understand it sends everything: what it leaves out, the caller leaves out as well.
+    // Bytecode used instead of the one for `ports` (filter_bytecode.h). A kernel that does not
+    // understand it sends everything, so the caller must apply the same filter.
     std::vector<std::uint8_t> program = {};  // NOLINT(readability-redundant-member-init)
 };
 
 struct Dump {
-    std::vector<Socket> sockets;  // each once (by cookie)
-    std::optional<Error>
-        error;  // the dump broke off or was refused: `sockets` is not the whole table
+    std::vector<Socket> sockets;  // no duplicates (by cookie)
+    std::optional<Error> error;   // the dump failed or broke off: `sockets` is incomplete
 };
 
-// The socket tables of one namespace. Holds one netlink socket that was opened in it, so that every
-// question after open() may come from any thread, but from one at a time. Every read has a time
-// limit.
+// The socket tables of one namespace. Holds one netlink socket opened in it, so calls after open()
+// can come from any thread, one at a time. Every read has a time limit.
 class SocketTable {
   public:
     static std::expected<SocketTable, Error> open(const Netns& netns);
@@ -47,13 +45,12 @@ class SocketTable {
     SocketTable& operator=(SocketTable&&) noexcept;
     ~SocketTable();
 
-    // IPv4 and IPv6. A dump is not a snapshot: under churn the kernel can leave out sockets that
-    // live.
+    // IPv4 and IPv6. A dump is not a snapshot: under churn the kernel can omit live sockets.
     [[nodiscard]] Dump dump(const SocketQuery& query);
 
-    // The socket with exactly this tuple, in any state but LISTEN; also one that is bound to one of
-    // `interfaces` (SO_BINDTODEVICE, VRF), which the kernel finds only when asked with that
-    // ifindex. std::nullopt: the kernel has none. Works without privileges.
+    // The socket with exactly this tuple, in any state but LISTEN. Includes a socket bound to one
+    // of `interfaces` (SO_BINDTODEVICE, VRF), which the kernel finds only if that ifindex is given.
+    // std::nullopt: no such socket. Needs no privileges.
     [[nodiscard]] std::expected<std::optional<Socket>, Error> lookup(
         const Tuple& tuple, const std::vector<std::uint32_t>& interfaces);
 

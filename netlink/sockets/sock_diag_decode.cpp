@@ -29,7 +29,7 @@ std::optional<State> decode_state(std::uint8_t state) {
     return static_cast<State>(state);
 }
 
-// A kind of timer that this program has never heard of is told as none.
+// An unknown timer kind is reported as off.
 TimerKind decode_timer_kind(std::uint8_t timer) {
     return timer <= static_cast<std::uint8_t>(TimerKind::delack) ? static_cast<TimerKind>(timer)
                                                                  : TimerKind::off;
@@ -48,7 +48,7 @@ Endpoint decode_endpoint(const __be32 (&words)[4], std::size_t address_size, __b
 }
 
 TcpInfo decode_info(Bytes bytes) {
-    // The structure grows at its end; load() leaves zeros where this kernel's is shorter.
+    // The structure grows at its end; load() zero-fills it where this kernel's is shorter.
     const auto info = load<tcp_info>(bytes);
     return {
         .last_data_sent_ms = info.tcpi_last_data_sent,
@@ -94,7 +94,7 @@ std::optional<Socket> decode_socket(std::span<const std::uint8_t> payload, Netns
     if (!state) return std::nullopt;
     if (message.idiag_family != AF_INET && message.idiag_family != AF_INET6) return std::nullopt;
 
-    std::optional<Socket> decoded(std::in_place);  // filled in its place: this runs once per socket
+    std::optional<Socket> decoded(std::in_place);  // in place: this runs once per socket
     Socket& socket = *decoded;
     socket.netns = netns;
     socket.ipv6_socket = message.idiag_family == AF_INET6;

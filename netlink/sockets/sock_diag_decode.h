@@ -1,5 +1,5 @@
-// Bytes of sock_diag replies to records, apart from the transport, so that captured, cut off and
-// hostile bytes reach it without a kernel.
+// Decodes sock_diag replies. Separate from the transport, so that captured, truncated and hostile
+// bytes can be tested without a kernel.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 namespace connleak::netlink {
 
 // The payload of one SOCK_DIAG_BY_FAMILY message: struct inet_diag_msg and its attributes.
-// std::nullopt when the bytes are no such message. `netns` is copied into the record.
+// std::nullopt when the bytes are not such a message. `netns` is copied into the record.
 std::optional<Socket> decode_socket(std::span<const std::uint8_t> payload, NetnsId netns);
 
 // The numbers of INET_DIAG_SKMEMINFO or UNIX_DIAG_MEMINFO, in the order of SK_MEMINFO_*.

@@ -1,4 +1,4 @@
-// How a request names one socket. Internal to netlink/sock_*.
+// How a request identifies one socket. Internal to netlink/sock_*.
 #pragma once
 
 #include <linux/inet_diag.h>
@@ -11,13 +11,13 @@
 
 namespace connleak::netlink {
 
-// Asked as AF_INET the kernel also finds an AF_INET6 socket with v4-mapped addresses: both hang in
-// the same hash chain (sk_ehashfn() in net/ipv4/inet_hashtables.c).
+// With AF_INET the kernel also finds an AF_INET6 socket with v4-mapped addresses: both are in the
+// same hash chain (sk_ehashfn() in net/ipv4/inet_hashtables.c).
 inline int family_to_ask(const Tuple& tuple) {
     return tuple.local.address.family() == Family::ipv6 ? AF_INET6 : AF_INET;
 }
 
-// `interface`: the device that it is bound to, 0 for none. Any cookie.
+// `interface`: the device that the socket is bound to, 0 for none. Matches any cookie.
 inline inet_diag_sockid socket_id(const Tuple& tuple, std::uint32_t interface) {
     inet_diag_sockid id{};
     const auto put = [](const Endpoint& endpoint, __be32(&words)[4], __be16& port) {

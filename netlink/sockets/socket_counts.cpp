@@ -18,12 +18,12 @@ Descriptor open_file(const char* path) {
 }
 
 std::string read_whole(const Descriptor& file) {
-    std::array<char, 1024> text{};  // both files are a handful of short lines
+    std::array<char, 1024> text{};  // both files have only a few short lines
     const ssize_t size = file ? pread(file.get(), text.data(), text.size(), 0) : -1;
     return {text.data(), size > 0 ? static_cast<std::size_t>(size) : 0};
 }
 
-// The number behind `name` on the line that begins with `line`.
+// The number after `name` on the line that begins with `line`.
 std::optional<std::uint64_t> number_in(const std::string& text, std::string_view line,
                                        std::string_view name) {
     std::size_t at = text.find(line);
@@ -51,10 +51,10 @@ SocketCounts::Occupied SocketCounts::read() const {
     const std::string ipv4 = read_whole(ipv4_);
     const auto in_use = number_in(ipv4, "TCP:", " inuse ");
     const auto in_use_6 = number_in(read_whole(ipv6_), "TCP6:", " inuse ");
-    // TIME-WAIT is counted apart, for both families together.
+    // TIME-WAIT is counted separately, for both families together.
     if (number_in(ipv4, "TCP:", " tw ") != 0U) return {};
-    // A handshake in SYN-RECV is counted nowhere: it is as good as its listener, and a listener of
-    // IPv6 also has those of IPv4 clients.
+    // SYN-RECV sockets are not counted. They exist only with their listener, and an IPv6 listener
+    // also has those of IPv4 clients.
     return {.ipv4 = in_use != 0U || in_use_6 != 0U, .ipv6 = in_use_6 != 0U};
 }
 

@@ -15,9 +15,9 @@ namespace connleak::netlink {
 
 namespace {
 
-// Asks for one listener: a dump ends where a list of waiting connections outgrows its buffer, and
-// says nothing of it. Returns 0 or the errno; EMSGSIZE where the list is longer than the kernel
-// tells (about a thousand).
+// Queries one listener: a dump ends silently where a list of waiting connections exceeds its
+// buffer. Returns 0 or the errno; EMSGSIZE if the list is longer than the kernel reports (about a
+// thousand).
 int read_pending(Channel& channel, UnixSocket& listener) {
     unix_diag_req header{};
     header.sdiag_family = AF_UNIX;

@@ -16,9 +16,9 @@ using connleak::UnixSocket;
 using connleak::UnixType;
 
 struct UnixDump {
-    std::vector<UnixSocket> sockets;     // each once
-    std::optional<Error> error;          // `sockets` is not the whole table
-    std::optional<Error> pending_error;  // `pending` is not known of some listener
+    std::vector<UnixSocket> sockets;     // no duplicates
+    std::optional<Error> error;          // set: `sockets` is incomplete
+    std::optional<Error> pending_error;  // set: `pending` of some listener is not known
 };
 
 // Every Unix socket of a namespace. Needs no privileges.

@@ -23,14 +23,14 @@ std::optional<UnixType> decode_type(std::uint8_t type) {
     }
 }
 
-// A path comes with its closing NUL. An abstract name begins with one, and every byte behind that
-// is part of it.
+// A path includes its terminating NUL. An abstract name begins with a NUL, and all following bytes
+// belong to it.
 std::string decode_name(Bytes bytes) {
     if (bytes.empty() || bytes.front() != 0) return load_text(bytes);
     return {bytes.begin(), bytes.end()};
 }
 
-// An end that was closed while it waited has no inode any more.
+// A socket that was closed while waiting has no inode any more.
 std::vector<std::uint32_t> decode_pending(Bytes bytes) {
     std::vector<std::uint32_t> inodes;
     for (; bytes.size() >= sizeof(std::uint32_t); bytes = bytes.subspan(sizeof(std::uint32_t)))

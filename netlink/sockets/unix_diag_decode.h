@@ -1,4 +1,4 @@
-// Bytes of unix_diag's replies to records, apart from the transport.
+// Decodes unix_diag replies. Separate from the transport.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 namespace connleak::netlink {
 
 // The payload of one SOCK_DIAG_BY_FAMILY message: struct unix_diag_msg and its attributes.
-// std::nullopt when the bytes are no such message.
+// std::nullopt when the bytes are not such a message.
 std::optional<UnixSocket> decode_unix_socket(std::span<const std::uint8_t> payload, NetnsId netns);
 
 }  // namespace connleak::netlink
