@@ -38,7 +38,7 @@ bool is_internal(const ServerClient& client, std::string_view host) {
            (client.user == "system user" && !host.contains(':'));
 }
 
-// A replica that reads its source's log.
+// A replica that reads its master's log.
 bool is_binlog_dump(std::string_view command) {
     return command.starts_with("Binlog Dump");
 }

@@ -224,7 +224,8 @@ void MysqlConversation::Impl::leave_out_own(ServerAnswer& answer) {
 }
 
 // Maps server threads to clients if the rows alone do not identify the connections. MariaDB shows
-// the thread in the row, MySQL in the performance schema; without it, only this mapping is missing.
+// threads in the process list, MySQL in the performance schema; without it, only this mapping is
+// missing.
 void MysqlConversation::Impl::ask_threads(ServerAnswer& answer) {
     const bool is_mariadb = answer.kind == ServerKind::mariadb;
     const char* column = is_mariadb ? "TID" : "THREAD_OS_ID";

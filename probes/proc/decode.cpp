@@ -51,8 +51,7 @@ std::string_view basename_of(std::string_view path) {
 }
 
 // "/usr/sbin/nginx" -> "nginx", "redis-server *:6379" -> "redis-server", "nginx: worker process" ->
-// "nginx",
-// "-bash" (a login shell) -> "bash".
+// "nginx", "-bash" (a login shell) -> "bash".
 std::string_view executable_of(std::string_view title, std::string_view comm) {
     constexpr std::size_t comm_length = 15;  // TASK_COMM_LEN minus the NUL
     const std::string_view whole = basename_of(title);

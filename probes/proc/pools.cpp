@@ -25,8 +25,8 @@ struct MasterConfiguration {
     FpmConfiguration read;
 };
 
-// The folder of this host that is the master's root. If the master's namespace cannot be read, a
-// worker's is used: it is the same.
+// The folder of this host that is the root of the master's paths. If the master's namespace cannot
+// be read, a worker's is used instead.
 std::string root_of(const Descriptor& proc, const std::string& proc_root, std::int32_t master,
                     std::int32_t worker) {
     const auto own = read_link(proc, "self/ns/mnt");
