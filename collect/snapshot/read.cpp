@@ -75,8 +75,7 @@ class Reader {
             more = pass < fewest_passes || known.size() > before;
         }
         for (Socket& socket : known)
-            if (socket.state == State::listen)
-                socket.info.reset();  // a listener has no connection info
+            if (socket.state == State::listen) socket.info.reset();  // it has none
         if (into_.sockets.empty())
             into_.sockets = std::move(known);
         else

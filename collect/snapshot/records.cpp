@@ -116,7 +116,7 @@ std::optional<TcpInfo> info_of(const Json& object) {
     return info;
 }
 
-// The digits at `at`: for "2026-11-20T22:35:55".
+// The `count` digits at `at`, in a text like "2026-11-20T22:35:55".
 std::optional<int> digits(std::string_view text, std::size_t at, std::size_t count) {
     if (at + count > text.size()) return std::nullopt;
     int value = 0;
