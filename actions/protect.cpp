@@ -22,7 +22,7 @@ using probes::KeepaliveSettings;
 
 constexpr int probes_of_redis = 3;
 
-// From any of the processes that hold it.
+// Borrows the socket from any process that holds it.
 std::expected<BorrowedSocket, BorrowError> borrow(const Sample& sample, const Socket& socket) {
     const auto owners = sample.processes.owners.find(socket.inode);
     BorrowError error{0, ""};
@@ -30,7 +30,7 @@ std::expected<BorrowedSocket, BorrowError> borrow(const Sample& sample, const So
     for (const Owner& owner : owners->second) {
         auto borrowed = BorrowedSocket::borrow(owner, socket.cookie);
         if (borrowed) return borrowed;
-        // One owner that has left says nothing about the others.
+        // A gone owner does not exclude the others.
         if (error.code == 0 || !borrowed.error().gone()) error = borrowed.error();
     }
     return std::unexpected(error);
@@ -61,7 +61,7 @@ void protect(const Sample& sample, Action& action, std::int64_t idle_s) {
     const auto wanted = turned_on(*now, idle_s, live->probes);
     if (!wanted) return action.end(Outcome::failed, wanted.error());
     if (const int code = borrowed->write(*wanted); code != 0) {
-        borrowed->write(*now);  // not half of it
+        borrowed->write(*now);  // undo a partial change
         return failed(code);
     }
     const auto after = borrowed->read();
@@ -82,7 +82,7 @@ std::expected<KeepaliveSettings, std::string> turned_on(const KeepaliveSettings&
     wanted.count = probes_of_redis + unanswered;
     if (unanswered == 0) return wanted;
     const std::string earlier = fmt::format("{} earlier probes are unanswered", unanswered);
-    // Then one unanswered probe is enough, whatever the limit.
+    // Then a single unanswered probe closes the connection, whatever the limit.
     if (now.user_timeout_ms != 0)
         return std::unexpected(earlier + ", and its TCP_USER_TIMEOUT would close it for these");
     if (wanted.count > probes::most_keepalive_probes)

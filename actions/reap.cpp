@@ -17,24 +17,24 @@ namespace connleak::actions {
 
 namespace {
 
-// Small enough that little can happen between a look and its act, large enough that ten thousand
-// take seconds: each look reads the tables of the peers' namespaces once.
+// Small enough that little can change between recheck and action, large enough that ten thousand
+// connections take seconds: each recheck reads the tables of the peers' namespaces once.
 constexpr std::size_t smallest_batch = 100;
 constexpr std::size_t largest_batch = 500;
-// The server closes at the end of its round, the kernel at once.
+// The server closes at the end of its event loop iteration, the kernel at once.
 constexpr std::chrono::milliseconds timeout{3000};
 constexpr std::chrono::milliseconds pause{5};
 
 constexpr const char* silent = "the server does not answer any more";
 
-// Looks at the kernel anew every time, and knows the clients that the server has just told.
+// Asks the kernel anew every time, and knows the rows that the server has just reported.
 class FreshWitness : public collect::KernelWitness {
   public:
     FreshWitness(collect::Run& run, const std::unordered_set<Endpoint>& clients)
         : collect::KernelWitness(run.namespaces(), run.sample().namespaces, run.sample().servers),
           clients_(clients) {}
 
-    void settle() override {}  // the report's own look has waited
+    void settle() override {}  // the report's own recheck has already waited
     std::optional<bool> listed(std::size_t, const Endpoint& client) override {
         return clients_.contains(client);
     }
@@ -115,7 +115,7 @@ void Reaper::look_at_rows(const Actions& actions) {
     for (Action* action : actions) {
         const ServerClient& then = *action->connection->row;
         if (!rows) {
-            // The way that needs no server is looked at like any other.
+            // The method that needs no server is rechecked like any other.
             if (choice_ == MethodChoice::automatic && action->connection->server_socket != nullptr)
                 action->method = Method::destroy;
             else
@@ -203,7 +203,7 @@ void Reaper::destroy(Action& action, const std::string& before) {
     }
 }
 
-// Of what was closed and has no socket in sight: what the server still lists.
+// The closed connections without a socket in sight that the server still lists.
 std::set<const Action*> Reaper::still_listed() const {
     std::map<std::size_t, Actions> by_server;
     for (Action* action : closed_)
@@ -220,8 +220,8 @@ std::set<const Action*> Reaper::still_listed() const {
     return listed;
 }
 
-// Closed is what the kernel no longer holds as established. What it still has to say to a peer that
-// is gone it says without a process (FIN-WAIT-1).
+// A connection is closed when the kernel no longer reports it as established. Data still queued for
+// a vanished peer is sent without a process (FIN-WAIT-1).
 void Reaper::await_ends() {
     collect::KernelWitness kernel = run_.witness();
     const auto deadline = std::chrono::steady_clock::now() + timeout;

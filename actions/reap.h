@@ -16,20 +16,20 @@ namespace connleak::actions {
 
 class Reaper {
   public:
-    // `seen_at`: when the report was finished. With MethodChoice::automatic what the server does
-    // not kill is destroyed, where that can be done.
+    // `seen_at`: when the report was finished. With MethodChoice::automatic, connections that the
+    // server does not kill are destroyed where possible.
     Reaper(collect::Run& run, MethodChoice choice, std::chrono::steady_clock::time_point seen_at)
         : run_(run), choice_(choice), seen_at_(seen_at) {}
 
-    // Looks at each again and acts, in batches, so that little time lies between; then waits until
-    // what was closed is gone. Every planned action has an outcome afterwards.
+    // Rechecks each connection and acts, in batches, so that little time passes in between; then
+    // waits until the closed connections are gone. Afterwards every planned action has an outcome.
     void run(Plan& plan);
 
   private:
     using Actions = std::vector<Action*>;
 
     void batch(std::span<Action> actions);
-    // Of those to be killed: the server still has this very client.
+    // For the rows to be killed: checks that the server still has the same client.
     void look_at_rows(const Actions& actions);
     void look_again(const Actions& actions);
     void kill(const Actions& actions);
@@ -42,7 +42,7 @@ class Reaper {
     collect::Run& run_;
     MethodChoice choice_;
     std::chrono::steady_clock::time_point seen_at_;
-    std::set<std::size_t> kill_refused_;  // servers
+    std::set<std::size_t> kill_refused_;  // indices of servers
     std::map<NetnsId, std::expected<netlink::SocketDestroyer, netlink::Error>> destroyers_;
     Actions closed_;
 };

@@ -28,7 +28,7 @@ int run(Arguments arguments) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    // A reader that has seen enough is no error, and a server that breaks off must not end the
+    // A closed pipe on stdout is not an error, and a server that disconnects must not end the
     // program.
     std::signal(SIGPIPE, SIG_IGN);
     use_own_name_services();

@@ -1,11 +1,11 @@
-// How the C library looks up names of users, hosts and services.
+// How the C library looks up user, host and service names.
 #pragma once
 
 namespace connleak::cli {
 
-// In the self-contained build: by /etc/passwd, /etc/hosts, DNS and /etc/services alone. Otherwise
-// the C library inside would load this host's NSS modules, which belong to another version of it.
-// To be called before any thread is there.
+// In the static build: only in /etc/passwd, /etc/hosts, DNS and /etc/services. Otherwise the
+// statically linked C library would load this host's NSS modules, which belong to another version
+// of it. Call it before any thread is started.
 void use_own_name_services();
 
 }  // namespace connleak::cli

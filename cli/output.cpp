@@ -18,10 +18,10 @@ namespace connleak::cli {
 
 namespace {
 
-// The file beside is put in the place of the real one.
+// Replaces the real file by the temporary file.
 int replace(const Descriptor& descriptor, const std::string& beside, const std::string& file) {
-    // mkostemp() makes it 0600; a report is as readable as any file that the user's shell would
-    // have made.
+    // mkostemp() creates it with mode 0600; a report gets the permissions of any file that the
+    // user's shell would create.
     const mode_t mask = ::umask(0);
     ::umask(mask);
     if (::fchmod(descriptor.get(), 0666 & ~mask) != 0) return errno;
@@ -46,7 +46,7 @@ std::string Output::wrong(int error) const {
 std::expected<Output, std::string> Output::open(const std::string& file) {
     Output output(file, "", Descriptor());
     if (file.empty()) return output;
-    // A device or a pipe (/dev/stdout) is written to as it is: it cannot be replaced.
+    // A device or a pipe (/dev/stdout) cannot be replaced, so it is written directly.
     struct stat present {};
     if (::stat(file.c_str(), &present) == 0 && !S_ISREG(present.st_mode)) {
         if (S_ISDIR(present.st_mode)) return std::unexpected(output.wrong(EISDIR));

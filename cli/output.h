@@ -1,5 +1,5 @@
-// Where a report goes: stdout, or a file that is written beside and renamed, so that a reader never
-// meets half of it.
+// The destination of a report: stdout, or a file that is replaced by renaming a temporary file, so
+// that a reader never sees a partial report.
 #pragma once
 
 #include <expected>
@@ -11,10 +11,10 @@
 
 namespace connleak::cli {
 
-// A report that is written in pieces. Without finish() nothing of it is left in a file.
+// A report written in pieces. Without finish() the file is left unchanged.
 class Output {
   public:
-    // "" is stdout. One line on failure, here and in finish().
+    // "" is stdout. The error is one line, here and in finish().
     static std::expected<Output, std::string> open(const std::string& file);
     Output(Output&& other) noexcept = default;
     Output(const Output&) = delete;
@@ -22,9 +22,9 @@ class Output {
     Output& operator=(Output&&) = delete;
     ~Output();
 
-    // False when nothing more need be written: it failed, or whoever reads has seen enough.
+    // False if nothing more needs to be written: an error occurred, or the reader closed the pipe.
     bool write(std::string_view text);
-    // A closed pipe is no failure.
+    // A closed pipe is not an error.
     std::expected<void, std::string> finish();
 
   private:
@@ -32,15 +32,16 @@ class Output {
     [[nodiscard]] std::string wrong(int error) const;
 
     std::string file_;
-    std::string beside_;     // the file that becomes `file_`; "" when it is written to as it is
-    Descriptor descriptor_;  // none for stdout
+    std::string beside_;  // temporary file that replaces `file_`; "" if `file_` is written directly
+    Descriptor descriptor_;  // empty for stdout
     int error_ = 0;
 };
 
-// The same for one text.
+// Writes a single text in the same way.
 std::expected<void, std::string> write_output(const std::string& file, std::string_view text);
 
-// Whether what goes to `file` is painted: --color, NO_COLOR, and whether it is a terminal.
+// Whether to colour the output to `file`: depends on --color, NO_COLOR, and whether it is a
+// terminal.
 bool wants_color(When color, const std::string& file);
 
 }  // namespace connleak::cli

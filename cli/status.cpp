@@ -28,7 +28,7 @@ int fail(int status, const std::string& line) {
 
 int status_of(const Plan& plan, bool interrupted) {
     const Totals totals = plan.totals();
-    // What needs nothing to be done was skipped before it was planned.
+    // Connections that need no action were skipped before planning.
     const auto not_planned =
         static_cast<std::uint64_t>(std::ranges::count_if(plan.actions, [](const Action& action) {
             return !action.planned && action.outcome != Outcome::skipped;

@@ -1,4 +1,4 @@
-// How a verb begins and ends.
+// How a verb starts and ends.
 #pragma once
 
 #include <expected>
@@ -11,21 +11,21 @@
 
 namespace connleak::cli {
 
-// The contract's exit statuses; `check` has its own.
+// The documented exit statuses; `check` has its own.
 enum Status { made = 0, found_something = 1, bad_usage = 2, nothing_reported = 3 };
 
-// Asks for the password when it has to, reads everything and concludes. `options` must outlive the
-// run.
+// Asks for the password if necessary, reads everything and draws the conclusions. `options` must
+// outlive the run.
 std::expected<std::unique_ptr<collect::Run>, Stop> begin(const Options& options);
 
-// Of a verb that acts: made (0), some could not be done (1), nothing could be done (3). What was
-// left alone because it had changed is no failure.
+// For the verbs that act: made (0), some actions failed (1), none succeeded (3). A connection that
+// was skipped because it had changed is not a failure.
 int status_of(const Plan& plan, bool interrupted);
 
-// One line on stderr, and the status.
+// Prints one line on stderr and returns the status.
 int fail(int status, const std::string& line);
 
-// The help on stdout, or what is wrong with the arguments on stderr; and the status.
+// Prints the help on stdout, or the error in the arguments on stderr; returns the status.
 int stop(const Stop& why);
 
 }  // namespace connleak::cli

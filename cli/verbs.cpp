@@ -1,4 +1,4 @@
-// The table of verbs, and the two that tell of the program itself.
+// The table of verbs, and the two verbs about the program itself.
 #include "cli/verbs.h"
 
 #include <fmt/format.h>
@@ -28,7 +28,7 @@ constexpr std::array all_verbs{
     Verb{"version", "the program's version", version, version_command},
 };
 
-// The verbs, and behind them the help of the default one.
+// The list of verbs, followed by the help of the default verb.
 std::string overview() {
     std::string text = "connleak finds leaked and dead connections.\n\nVerbs:\n";
     for (const Verb& verb : all_verbs)

@@ -1,4 +1,4 @@
-// The verbs: one table, from which main, `connleak help`, the man page and the completions go.
+// The verbs: one table for main, `connleak help`, the man page and the shell completions.
 #pragma once
 
 #include <span>
@@ -15,12 +15,12 @@ using Arguments = std::vector<std::string>;
 struct Verb {
     std::string_view name;
     std::string_view description;
-    // `arguments` without the program's name and the verb. Returns the exit status.
+    // `arguments` excludes the program's name and the verb. Returns the exit status.
     int (*run)(const Arguments& arguments);
     Command (*command)();
 };
 
-// The first is the default.
+// The first one is the default.
 std::span<const Verb> verbs();
 
 int scan(const Arguments& arguments);

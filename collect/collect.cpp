@@ -19,8 +19,8 @@ namespace connleak::collect {
 
 namespace {
 
-// Of several processes that hold the listening socket (a forked child has a copy) the one that is
-// nobody's child among them.
+// If several processes hold the listening socket (a forked child inherits it), the one that is not
+// a child of another.
 void name_listening_process(Server& server, const std::vector<Socket>& listeners,
                             const Processes& processes) {
     for (const Socket& socket : listeners) {
@@ -43,20 +43,20 @@ void name_listening_process(Server& server, const std::vector<Socket>& listeners
     if (process != processes.by_pid.end()) server.fd_limit = process->second.fd_limit;
 }
 
-// Each once: several stages read the same tables.
+// Adds each gap once: several stages read the same tables.
 void add_gaps(std::vector<Gap> more, std::vector<Gap>& gaps) {
     for (Gap& gap : more)
         if (std::ranges::find(gaps, gap) == gaps.end()) gaps.push_back(std::move(gap));
 }
 
-// Keeps what a stage could not read, and hands over what it has read.
+// Keeps the gaps of a stage and returns its value.
 template <typename Value>
 Value take(Read<Value> read, std::vector<Gap>& gaps) {
     add_gaps(std::move(read.gaps), gaps);
     return std::move(read.value);
 }
 
-// What the commands of the report repeat.
+// The options that the report's commands repeat.
 Sample asked_for(const Request& request) {
     Sample sample;
     sample.password_file = request.password_file;
@@ -67,13 +67,13 @@ Sample asked_for(const Request& request) {
     return sample;
 }
 
-// Listening processes that were asked by a Unix socket may listen by TCP, too.
+// Processes that were asked by a Unix socket may also listen on TCP.
 bool any_by_path(const std::vector<Server>& servers) {
     return !std::ranges::all_of(servers, &std::string::empty, &Server::path);
 }
 
-// The processes that hold the sockets of the servers, and those that hold other listening sockets:
-// what the latter are beyond that is not looked at.
+// The owners of the servers' sockets and of other listening sockets; of the latter nothing else is
+// read.
 Read<Processes> read_owners(const Sample& sample, const std::vector<Socket>& listeners,
                             const std::vector<std::uint16_t>& ports) {
     std::unordered_set<std::uint32_t> inodes;
@@ -106,7 +106,7 @@ std::expected<Sample, std::string> collect(const Request& request, const Login& 
     Sample sample = asked_for(request);
     std::vector<Gap>& gaps = sample.gaps;
 
-    // Translations first: an entry that ends while the rest is read would be missed.
+    // Translations first: otherwise an entry that ends during the run would be missed.
     Translations translations =
         read_translations(namespaces, take(namespaces.read_networks(), gaps));
     sample.namespaces = std::move(translations.networks);
@@ -127,7 +127,7 @@ std::expected<Sample, std::string> collect(const Request& request, const Login& 
         take(ask_servers(request, login, namespaces, sample.namespaces, std::move(servers)), gaps);
     for (const Server& server : servers) sample.asking_ms += server.answer.asking_ms;
 
-    // Who listens may have changed while slow servers were waited for.
+    // The listeners may have changed while the run waited for slow servers.
     const std::vector<Socket> listening = take(read_listening_sockets(namespaces), gaps);
     servers = place_by_own_connection(namespaces, sample, listening, std::move(servers));
     servers = with_settled_bus(std::move(servers));

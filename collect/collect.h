@@ -1,5 +1,4 @@
-// The order in which everything is read. Each stage is a function of what the stages before it have
-// returned.
+// The order in which everything is read. Each stage is a function of the results of earlier stages.
 #pragma once
 
 #include <expected>
@@ -11,8 +10,8 @@
 
 namespace connleak::collect {
 
-// The error is one line: a TARGET makes no sense on this host. While a server is waited for nothing
-// of a namespace is held open, but the connection to the server.
+// The error is one line: a TARGET makes no sense on this host. While it waits for a server, the run
+// holds nothing of a namespace open except the connection to the server.
 std::expected<Sample, std::string> collect(const Request& request, const Login& login,
                                            Namespaces& namespaces);
 

@@ -49,7 +49,7 @@ std::int64_t boot_clock_ms() {
 }
 
 bool clock_is_synchronized() {
-    timex state{};  // modes 0: it is only read
+    timex state{};  // modes 0: read only
     const int answer = ::adjtimex(&state);
     return answer >= 0 && answer != TIME_ERROR;
 }

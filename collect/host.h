@@ -1,4 +1,4 @@
-// Facts of the host that connleak runs on, and its clocks.
+// Facts about the host that connleak runs on, and its clocks.
 #pragma once
 
 #include <cstdint>
@@ -16,9 +16,9 @@ HostFacts read_host();
 
 // Milliseconds since the epoch.
 std::int64_t wall_clock_ms();
-// Milliseconds since the host started, sleep included (CLOCK_BOOTTIME).
+// Milliseconds since boot, including suspend (CLOCK_BOOTTIME).
 std::int64_t boot_clock_ms();
-// Whether the kernel's clock is kept right by something (adjtimex(2): not TIME_ERROR).
+// Whether the kernel's clock is synchronized (adjtimex(2): not TIME_ERROR).
 bool clock_is_synchronized();
 
 }  // namespace connleak::collect

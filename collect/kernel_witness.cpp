@@ -12,11 +12,11 @@ namespace connleak::collect {
 
 namespace {
 
-// A FIN or a reset that was sent when the first look was taken has arrived by then, on any network
-// where both hosts can be in sight.
+// By then a FIN or a reset that was on its way at the first look has arrived, on any network where
+// both hosts can be in sight.
 constexpr std::chrono::milliseconds settling{100};
 
-// A connection that a translator rewrites has one of these states on its other end while it lives.
+// While a translated connection lives, its other end is in one of these states.
 constexpr std::uint32_t living_states = state_bit(State::established) | state_bit(State::syn_sent) |
                                         state_bit(State::fin_wait_1) |
                                         state_bit(State::fin_wait_2) | state_bit(State::closing);
@@ -56,7 +56,7 @@ std::optional<std::vector<Endpoint>> KernelWitness::peers_of_local_end(NetnsId n
     auto [entry, first] = local_ends_.try_emplace(netns);
     netlink::SocketTable* table = namespaces_.sockets_of(netns);
     if (first && table != nullptr) {
-        // Twice, because a dump can miss a socket: one that both lack is not there.
+        // Two dumps, because one can miss a socket: a socket missing from both does not exist.
         std::unordered_map<Endpoint, std::vector<Endpoint>> ends;
         bool whole = true;
         for (int round = 0; round < 2 && whole; ++round) {

@@ -1,4 +1,4 @@
-// The diagnosis' second look, answered by the kernel and by the servers.
+// The recheck, answered by the kernel and by the servers.
 #pragma once
 
 #include <map>
@@ -15,8 +15,8 @@ namespace connleak::collect {
 
 class KernelWitness : public Witness {
   public:
-    // All three must outlive it. `networks`: of these namespaces. `servers`: those that are asked
-    // again, by their index.
+    // All three must outlive the witness. `networks`: the namespaces to ask. `servers`: asked again
+    // by their index.
     KernelWitness(Namespaces& namespaces, const std::vector<Namespace>& networks,
                   std::span<const Server> servers)
         : namespaces_(namespaces), networks_(networks), servers_(servers) {}

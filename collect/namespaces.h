@@ -1,6 +1,7 @@
-// The network namespaces that one run reads, and the tables of the kernel in each. A table is
-// opened when it is first asked for, and closed by release(): a descriptor of a namespace, as a
-// socket in it, keeps the namespace and its addresses from a container that is restarted meanwhile.
+// The network namespaces that one run reads, and the kernel's tables in each. A table is opened on
+// first use and closed by release(): an open descriptor of a namespace, or a socket in it, keeps
+// the namespace and its addresses alive, so a container that is restarted meanwhile cannot use
+// them.
 #pragma once
 
 #include <cstdint>
@@ -18,14 +19,14 @@
 
 namespace connleak::collect {
 
-// What a stage has read, and what it could not read.
+// What a stage has read, and the gaps.
 template <typename Value>
 struct Read {
     Value value;
     std::vector<Gap> gaps;
 };
 
-// Those that --netns names: "all", "self", a name, a path or a pid.
+// The namespaces that --netns names: "all", "self", a name, a path or a pid.
 netlink::NetnsSearch find_namespaces(const std::string& which);
 
 class Namespaces {
@@ -34,29 +35,30 @@ class Namespaces {
 
     [[nodiscard]] const std::vector<netlink::Netns>& all() const { return found_; }
     [[nodiscard]] const netlink::Netns* find(NetnsId id) const;
-    // Where connections to servers out of sight are made from: our own namespace, or the one that
-    // --netns chose. Only called when there is a namespace.
+    // The namespace from which connections to servers out of sight are made: our own, or the one
+    // that --netns chose. Call it only if there is at least one namespace.
     [[nodiscard]] const netlink::Netns& home() const { return found_.front(); }
 
-    // Addresses, devices and translation of each; whether its socket table can be opened.
+    // Addresses, devices and translation of each namespace, and whether its socket table can be
+    // opened.
     Read<std::vector<Namespace>> read_networks();
-    // TCP sockets of all of them; what a dump lacks is a gap.
+    // TCP sockets of all namespaces; incomplete dumps are gaps.
     Read<std::vector<Socket>> read_sockets(const netlink::SocketQuery& query);
 
-    // nullptr when it cannot be opened. Valid until release().
+    // nullptr if the table cannot be opened. Valid until release().
     [[nodiscard]] netlink::SocketTable* sockets_of(NetnsId id);
     [[nodiscard]] netlink::TrackingTable* tracking_of(NetnsId id);
 
-    // To be called before anything is waited for. What is asked afterwards opens again what it
-    // needs; a namespace that has ended by then cannot be asked any more.
+    // Closes the tables; call it before waiting for anything. Later queries open the tables that
+    // they need again; a namespace that has ended by then cannot be queried any more.
     void release();
 
-    // How many sockets were read so far, over all dumps.
+    // The number of sockets read so far, in all dumps.
     [[nodiscard]] std::uint64_t sockets_read() const { return sockets_read_; }
     void count_read(std::size_t sockets) { sockets_read_ += sockets; }
 
   private:
-    // The errno where it cannot be opened.
+    // The error is an errno.
     std::expected<netlink::SocketTable*, int> open_sockets(const netlink::Netns& netns);
 
     std::vector<netlink::Netns> found_;
@@ -65,7 +67,7 @@ class Namespaces {
     std::uint64_t sockets_read_ = 0;
 };
 
-// The record of a namespace by its number; nullptr when there is none.
+// The record with this number; nullptr if there is none.
 const Namespace* find_network(const std::vector<Namespace>& networks, NetnsId id);
 
 }  // namespace connleak::collect

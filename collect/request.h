@@ -1,5 +1,5 @@
-// What one run is to read: the servers that were named, the namespaces, how servers are asked.
-// Plain data; whoever starts a run fills it in.
+// What one run is to read: the TARGETs, the namespaces, and how servers are asked. Plain data,
+// filled in by the caller.
 #pragma once
 
 #include <chrono>
@@ -12,45 +12,45 @@
 
 namespace connleak::collect {
 
-// A server that was named.
+// A server that the user named.
 struct Target {
     std::string text;                     // as written
-    ServerKind kind = ServerKind::redis;  // what is spoken there, the first kind of its family
+    ServerKind kind = ServerKind::redis;  // first kind of the family whose protocol it speaks
     bool tls = false;                     // rediss://
     std::string host;                     // "" for ":6379": this host, in every namespace in sight
     std::uint16_t port = 0;
-    // Of a Unix socket, then host and port are empty: a path, or "@" and an abstract name.
+    // For a Unix socket (host and port are then empty): a path, or "@" and an abstract name.
     std::string path;
     std::string user;
 };
 
 struct Request {
-    std::vector<Target> targets;       // none: what is found on this host
-    std::vector<std::uint16_t> ports;  // looked at as well as the usual ones
+    std::vector<Target> targets;       // none: the servers found on this host
+    std::vector<std::uint16_t> ports;  // read in addition to the usual ones
     std::string netns = "all";         // "all", "self", a name below /run/netns, a path, a pid
-    std::string user;                  // to log in as; "" for the default user
-    // Where the password comes from, for the commands that a report offers. The password itself is
-    // handed to the run apart.
+    std::string user;                  // login name; "" for the default user
+    // Where the password comes from, for the commands that a report suggests. The password itself
+    // is passed to the run separately.
     bool ask_password = false;
     std::string password_file;
-    std::string defaults_file;  // MySQL's option file in place of the usual ones
+    std::string defaults_file;  // MySQL's option file instead of the usual ones
     std::chrono::milliseconds connect_timeout{3000};
     std::int64_t recent_s = 60;
     std::int64_t persistent_after_s = 60;
-    bool tls = false;  // all servers are asked by TLS
+    bool tls = false;  // use TLS for all servers
     probes::TlsSettings tls_settings;
-    std::vector<std::string> tls_arguments;   // the options of TLS that say the same again
+    std::vector<std::string> tls_arguments;   // the TLS options in command-line form
     std::vector<std::string> peer_snapshots;  // files, folders, "-"
 };
 
 struct SnapshotRequest {
-    std::vector<std::uint16_t> ports;  // either end; empty: every TCP socket
+    std::vector<std::uint16_t> ports;  // of either end; empty: every TCP socket
     std::string netns = "all";         // as in Request
 };
 
-// Why a run could not be made, in one line.
+// Why a run failed, in one line.
 struct RunError {
-    bool bad_request = false;  // what was asked for makes no sense here
+    bool bad_request = false;  // the request makes no sense on this host
     std::string message;
 };
 

@@ -27,7 +27,7 @@ RunFacts facts_of_host() {
     return facts;
 }
 
-// nullptr where TLS is not asked for, or not there to be had: then the servers are not asked.
+// nullptr if TLS is not requested or not available: then the servers are not asked.
 std::expected<std::shared_ptr<const probes::TlsContext>, std::string> tls_for(
     const Request& request) {
     const bool wanted = request.tls || std::ranges::any_of(request.targets, &Target::tls);
@@ -70,7 +70,7 @@ std::expected<std::unique_ptr<Run>, RunError> Run::make(const Request& request,
     auto sample = collect(request, {password, *tls}, run->namespaces_);
     if (!sample) return bad_request(sample.error());
     run->sample_ = std::move(*sample);
-    // What could not be entered comes first, as it was met.
+    // Gaps from namespaces that could not be entered come first, because they occurred first.
     run->sample_.gaps.insert(run->sample_.gaps.begin(), search.gaps.begin(), search.gaps.end());
     if (const auto wrong = snapshots->read(run->sample_)) return bad_request(*wrong);
 

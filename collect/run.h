@@ -1,5 +1,4 @@
-// One run from the reading to the conclusions: what the verbs that report or act on connections
-// begin with.
+// One run, from reading to conclusions. The verbs that report or act on connections start with it.
 #pragma once
 
 #include <chrono>
@@ -17,7 +16,7 @@ namespace connleak::collect {
 
 class Run {
   public:
-    // Reads everything and concludes. `request` must outlive the run.
+    // Reads everything and draws the conclusions. `request` must outlive the run.
     static std::expected<std::unique_ptr<Run>, RunError> make(const Request& request,
                                                               const std::string& password);
 
@@ -27,14 +26,14 @@ class Run {
     [[nodiscard]] Namespaces& namespaces() { return namespaces_; }
     [[nodiscard]] const Sample& sample() const { return sample_; }
     [[nodiscard]] Sample& sample() { return sample_; }
-    // Asks the kernel and the servers of this run once more.
+    // For asking the kernel and the servers of this run again.
     [[nodiscard]] KernelWitness witness() {
         return {namespaces_, sample_.namespaces, sample_.servers};
     }
     [[nodiscard]] const Report& report() const { return report_; }
     [[nodiscard]] Report& report() { return report_; }
     [[nodiscard]] const Policy& policy() const { return policy_; }
-    // With what the run has cost until now.
+    // Includes the cost of the run so far.
     [[nodiscard]] RunFacts facts() const;
 
   private:

@@ -17,7 +17,7 @@ StopSignals::StopSignals() {
     sigemptyset(&action.sa_mask);
     for (std::size_t at = 0; at < signals.size(); ++at) {
         sigaction(signals[at], nullptr, &before_[at]);
-        // nohup(1) has it ignored for good reason.
+        // Under nohup(1) it is deliberately ignored.
         if (before_[at].sa_handler != SIG_IGN) sigaction(signals[at], &action, nullptr);
     }
 }

@@ -1,4 +1,4 @@
-// An end in order: what holds something of others puts it back first.
+// Orderly termination: state that was changed in other processes is restored first.
 #pragma once
 
 #include <array>
@@ -6,8 +6,8 @@
 
 namespace connleak::collect {
 
-// While one lives SIGINT, SIGTERM and SIGHUP only ask for an end; the second of a kind ends the
-// program as ever. One at a time.
+// While an object exists, SIGINT, SIGTERM and SIGHUP only request an end; a second signal of the
+// same kind ends the program as usual. At most one object may exist at a time.
 class StopSignals {
   public:
     StopSignals();

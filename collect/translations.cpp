@@ -12,8 +12,8 @@ namespace connleak::collect {
 
 namespace {
 
-// So many connections to one address tell where they go; if it is to several servers, the first
-// ones differ already.
+// This many connections to one address show where they go; if they go to several servers, the first
+// ones already differ.
 constexpr std::size_t most_followed = 32;
 
 bool is_unplaced(const Server& server) {
@@ -64,7 +64,7 @@ Translations read_translations(const Namespaces& namespaces, std::vector<Namespa
     for (Namespace& network : networks) {
         const netlink::Netns* netns = namespaces.find(network.id);
         if (netns == nullptr || network.translation == Translation::none ||
-            network.translation == Translation::unknown)  // which is a gap already
+            network.translation == Translation::unknown)  // already reported as a gap
             continue;
         bool zones = false;
         const auto error = netlink::read_tracked_connections(*netns, [&](const auto& tracked) {
@@ -120,7 +120,7 @@ std::vector<Server> place_by_own_connection(Namespaces& namespaces, const Sample
 std::vector<std::uint16_t> with_translated_ports(const std::vector<TrackedConnection>& tracked,
                                                  const std::vector<std::uint16_t>& ports) {
     std::set<std::uint16_t> all(ports.begin(), ports.end());
-    // Several translators in a row, in whatever order their tables were read.
+    // Several translators can follow each other, in any order of reading.
     for (std::size_t before = 0; before != all.size();) {
         before = all.size();
         for (const TrackedConnection& entry : tracked)

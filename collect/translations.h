@@ -1,5 +1,5 @@
-// What connection tracking in sight knows before anything is joined: which connections are
-// rewritten, by which other ports a server is reached, and which server stands behind an address
+// What connection tracking in sight shows before anything is joined: which connections are
+// translated, through which other ports a server is reached, and which server is behind an address
 // that only a translator knows.
 #pragma once
 
@@ -14,31 +14,32 @@
 namespace connleak::collect {
 
 struct Translations {
-    std::vector<Namespace> networks;  // as they were, with what their tables add to `translation`
-    // Entries that rewrite addresses, of every namespace that may translate.
+    std::vector<Namespace> networks;  // with the facts from their tables added to `translation`
+    // Entries with rewritten addresses, of every namespace that may translate.
     std::vector<TrackedConnection> tracked;
     std::vector<Gap> gaps;
 };
 Translations read_translations(const Namespaces& namespaces, std::vector<Namespace> networks);
 
-// What follows asks the kernel about single connections; `sample` has the networks, the tracked
-// connections and, where they are asked about, the servers.
+// The functions below ask the kernel about single connections. `sample` has the networks, the
+// tracked connections and, where needed, the servers.
 
-// A server without a listening socket in sight, whose address is rewritten to that of one, is that
-// one: it gets the namespace and the listening sockets. Told by the connections of others.
+// A server without a listening socket in sight whose address is translated to that of a server with
+// one is the same server: it gets that server's namespace and listening sockets. Concluded from
+// other programs' connections.
 std::vector<Server> place_by_connections(Namespaces& namespaces, const Sample& sample,
                                          const std::vector<Socket>& listeners,
                                          std::vector<Server> servers);
-// The same for those that were asked, told by the program's own connection to them.
+// The same for the servers that were asked, concluded from our own connection to them.
 std::vector<Server> place_by_own_connection(Namespaces& namespaces, const Sample& sample,
                                             const std::vector<Socket>& listeners,
                                             std::vector<Server> servers);
 
-// `ports`, and those that translators turn into one of them.
+// `ports`, and the ports that translators map to one of them.
 std::vector<std::uint16_t> with_translated_ports(const std::vector<TrackedConnection>& tracked,
                                                  const std::vector<std::uint16_t>& ports);
 
-// Follows single connections through translators while the run still reads.
+// Follows single connections through translators during the run.
 class Tracker {
   public:
     Tracker(Namespaces& namespaces, const Sample& sample)
@@ -46,7 +47,7 @@ class Tracker {
 
     // Whether the client's socket is connected, through translators, to one of `servers`.
     bool reaches_any(const std::vector<Server>& servers, const Socket& client);
-    // Where the packets end; std::nullopt: not proven.
+    // The final destination of the packets; std::nullopt: not proven.
     struct Arrival {
         NetnsId netns = 0;
         Endpoint end;

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::uint8_t both_ways = 3;  // RCV_SHUTDOWN | SEND_SHUTDOWN
 
-// It may have been a client of one of the servers; the kernel tells no one whose.
+// It may have been a client of one of the servers; the kernel does not report its former peer.
 bool left_behind(const UnixSocket& socket) {
     return socket.socket.state == State::established && socket.type != UnixType::datagram &&
            socket.peer_inode == 0 && socket.shutdown == both_ways;
@@ -53,7 +53,7 @@ class Choice {
         return chosen;
     }
 
-    // Of the servers' own listeners, those whose queue could not be read.
+    // The servers' listeners whose queue could not be read.
     [[nodiscard]] bool queue_unknown() const {
         return std::ranges::any_of(all_, [&](const UnixSocket& socket) {
             return listeners_.contains(socket.socket.inode) && socket.socket.rx_queue_bytes > 0 &&
@@ -163,7 +163,8 @@ std::vector<UnixWay> unix_ways_to(const Server& server) {
 
 bool is_server(const Server& server, std::int32_t peer_pid) {
     if (!server.pid || *server.pid == peer_pid) return true;
-    // Whoever has called listen(2), a service manager perhaps, is told for good.
+    // The kernel permanently reports the process that called listen(2), which may be a service
+    // manager.
     std::unordered_set<std::uint32_t> inodes;
     for (const UnixListener& listener : server.unix_listening) inodes.insert(listener.inode);
     return probes::holds_any(peer_pid, inodes);

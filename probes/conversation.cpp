@@ -72,8 +72,7 @@ std::optional<Tuple> tuple_of(int descriptor) {
 std::unique_ptr<Conversation> make_conversation(ServerKind kind, std::string scope,
                                                 Credentials credentials, Limits limits,
                                                 TlsUse tls) {
-    // The one place that knows the rooms of all protocols; a kind without a line here does not
-    // compile.
+    // The only place that lists all protocols; a kind without a case here does not compile.
     switch (kind) {
         case ServerKind::redis:
         case ServerKind::valkey:

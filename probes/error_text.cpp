@@ -20,8 +20,8 @@ void hide(std::string& text, std::string_view password) {
         text.replace(at, password.size(), hidden);
 }
 
-// Since Redis 5 the answer to an unknown command repeats its arguments, which for a renamed AUTH is
-// the password.
+// Since Redis 5 the answer to an unknown command repeats its arguments; if AUTH was renamed, they
+// contain the password.
 std::string server_line(std::string_view text, std::string_view password) {
     text = text.substr(0, text.find_first_of("\r\n"));
     text = text.substr(0, text.find(", with args beginning with"));

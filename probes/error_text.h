@@ -1,5 +1,5 @@
-// A server's own words, fit to be shown: texts that come from the network are cut, kept to one line
-// and cleared of the password that was sent.
+// Server messages made safe to display: texts from the network are truncated, reduced to one line,
+// and stripped of the password that was sent.
 #pragma once
 
 #include <string>
@@ -7,13 +7,13 @@
 
 namespace connleak::probes {
 
-// The first line, of bounded length. `password` is taken out; "" for none.
+// The first line, of bounded length, without `password` ("" for none).
 std::string server_line(std::string_view text, std::string_view password);
 
-// Puts "(hidden)" wherever the password stands.
+// Replaces each occurrence of the password by "(hidden)".
 void hide(std::string& text, std::string_view password);
 
-// Overwrites what `text` holds, its spare capacity included.
+// Overwrites the contents of `text`, including its spare capacity.
 void wipe(std::string& text);
 
 }  // namespace connleak::probes

@@ -1,5 +1,5 @@
-// How long a conversation may take: each of its steps, and all of them together. Only the time that
-// is spent in a turn counts, so that others can be asked in between.
+// The time limits of a conversation: for each step and for all steps together. Only time within a
+// turn counts, so that other servers can be asked between turns.
 #pragma once
 
 #include <algorithm>
@@ -16,7 +16,7 @@ class TimeBudget {
     explicit TimeBudget(const Limits& limits)
         : step_(limits.step), total_(limits.total), left_(total_) {}
 
-    // While one stands, the time runs.
+    // Time is counted while a Turn exists.
     class Turn {
       public:
         explicit Turn(TimeBudget& budget) : budget_(budget), start_(Clock::now()) {
@@ -31,10 +31,10 @@ class TimeBudget {
         Clock::time_point start_;
     };
 
-    // The whole of it again, as for the first turn.
+    // Resets the remaining time to the total.
     void refill() { left_ = total_; }
 
-    // By when the step that begins now has to end. Within a turn.
+    // The deadline of the step that begins now. Call it within a turn.
     [[nodiscard]] Clock::time_point next_deadline() {
         using std::chrono::milliseconds;
         const auto now = Clock::now();
@@ -42,14 +42,14 @@ class TimeBudget {
         timeout_ = std::min(step_, std::max(remaining, milliseconds(0)));
         return std::min<Clock::time_point>(end_, now + step_);
     }
-    // What the last step was given.
+    // The timeout of the last step.
     [[nodiscard]] std::chrono::milliseconds timeout() const { return timeout_; }
 
   private:
     std::chrono::milliseconds step_;
     std::chrono::milliseconds total_;
     Clock::duration left_;
-    Clock::time_point end_;  // of the turn that is under way
+    Clock::time_point end_;  // of the current turn
     std::chrono::milliseconds timeout_{};
 };
 

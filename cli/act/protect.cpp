@@ -1,4 +1,4 @@
-// connleak protect: turns keepalive on for the sockets that are there already.
+// connleak protect: turns keepalive on for existing sockets.
 #include <algorithm>
 
 #include "actions/protect.h"

@@ -1,4 +1,4 @@
-// connleak reap: removes ghosts, each after another look.
+// connleak reap: removes ghosts, each after a recheck.
 #include "actions/reap.h"
 #include "cli/act/options.h"
 #include "cli/act/render.h"
@@ -77,7 +77,7 @@ std::expected<ReapOptions, Stop> parse_reap_options(const Arguments& arguments) 
 int reap(const Arguments& arguments) {
     const auto options = parse_reap_options(arguments);
     if (!options) return stop(options.error());
-    // Before anything is closed: whoever does it must be able to tell of it.
+    // Opened before anything is closed, so that every action can be reported.
     auto output = Output::open(options->output);
     if (!output) return fail(nothing_reported, output.error());
     const auto run = begin(*options);

@@ -1,4 +1,4 @@
-// What `reap` and `protect` would do or have done, for people and for programs.
+// The output of `reap` and `protect`, planned or done, as text and as JSON.
 #pragma once
 
 #include <optional>
@@ -15,8 +15,8 @@ struct Acts {
     const Plan& plan;
     bool acted = false;  // with --yes
     bool interrupted = false;
-    // Of protect. Spelled out for GCC 12, which warns where a designated initializer leaves them to
-    // their default.
+    // For `protect`. The braces are for GCC 12, which warns if a designated initializer leaves out
+    // a member without them.
     // NOLINTBEGIN(readability-redundant-member-init)
     std::vector<Coverage> coverage = {};
     std::vector<ServerSetting> settings = {};
@@ -27,7 +27,7 @@ struct Acts {
 std::string reap_table(const Sample& sample, const Acts& acts, bool color);
 std::string protect_table(const Sample& sample, const Acts& acts, bool color);
 
-// As man/connleak-actions.schema.json describes.
+// Schema: man/connleak-actions.schema.json.
 void reap_json(const RunFacts& head, const Sample& sample, const Acts& acts, const Sink& sink);
 void protect_json(const RunFacts& head, const Sample& sample, const Acts& acts, const Sink& sink);
 

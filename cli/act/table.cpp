@@ -24,7 +24,7 @@ constexpr std::size_t columns = 100;
 constexpr std::size_t parts_shown = 12;
 constexpr std::size_t reasons_shown = 6;
 
-// The actions of one address, group and method.
+// The actions with the same address, group and method.
 struct Part {
     std::string address;
     std::string group;
@@ -106,7 +106,7 @@ std::string grid(const Acts& acts, std::size_t server, bool with_group, const Pa
     return text;
 }
 
-// "  2 skipped: the client came back", most first.
+// "  2 skipped: the client came back", most frequent first.
 std::string reasons(const Plan& plan, std::size_t server) {
     std::map<std::pair<std::string, std::string>, std::uint64_t> counts;
     for (const Action& action : plan.actions) {
@@ -182,7 +182,7 @@ std::string settings_text(const Sample& sample, const Acts& acts, std::size_t in
     return text;
 }
 
-// What may be dead as well, and is not known to be.
+// Connections that may be dead, but are not proven to be.
 std::string doubtful(const Sample& sample, const Report& report, std::size_t server) {
     const auto count = static_cast<std::uint64_t>(
         std::ranges::count_if(report.connections, [&](const Connection& each) {

@@ -1,4 +1,4 @@
-// connleak check: one line for monitoring, after the Monitoring Plugins' conventions.
+// connleak check: one line for monitoring, following the Monitoring Plugins' conventions.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -47,20 +47,20 @@ int status_of(Level level) {
     return unknown_status;
 }
 
-// fmt::print() throws where stderr is closed.
+// fmt::print() throws if stderr is closed.
 void complain(const std::string& why) {
     std::fputs(("connleak: " + why + '\n').c_str(), stderr);
 }
 
-// Monitoring reads stdout, a person who mistyped reads stderr; on a terminal both are one.
+// Monitoring reads stdout, a user who mistyped reads stderr; on a terminal both are the same.
 int unknown(const std::string& why) {
     const auto written = write_output("", render::check_line(Level::unknown, why));
     if (!written || ::isatty(STDOUT_FILENO) != 1 || ::isatty(STDERR_FILENO) != 1) complain(why);
     return unknown_status;
 }
 
-// Ends the program with a line of its own when the run takes too long. Whatever hangs, a server
-// or this host, it is no matter of thresholds: CRITICAL, as the Monitoring Plugins' own do.
+// Ends the program with its own output line if the run takes too long. Whatever hangs, a server or
+// this host, the status is CRITICAL regardless of thresholds, as in the Monitoring Plugins.
 class Watchdog {
   public:
     explicit Watchdog(std::chrono::seconds timeout)
@@ -71,7 +71,7 @@ class Watchdog {
     Watchdog& operator=(const Watchdog&) = delete;
     ~Watchdog() { disarm(); }
 
-    // After it nobody but the caller writes to stdout.
+    // Afterwards only the caller writes to stdout.
     void disarm() {
         {
             const std::lock_guard lock(mutex_);
@@ -85,7 +85,7 @@ class Watchdog {
     void watch(std::chrono::seconds timeout) {
         std::unique_lock lock(mutex_);
         if (changed_.wait_for(lock, timeout, [this] { return done_; })) return;
-        // Not exit(): other threads are still in the middle of things.
+        // Not exit(): other threads are still running.
         if (::write(STDOUT_FILENO, line_.data(), line_.size()) < 0) ::_exit(unknown_status);
         ::_exit(status_of(Level::critical));
     }
@@ -97,7 +97,7 @@ class Watchdog {
     std::thread thread_;
 };
 
-// Names as the file can hold them: valid UTF-8 of bounded length.
+// Converts names to valid UTF-8 of bounded length, as the file requires.
 CountedRun storable(CountedRun run) {
     GroupCounts counts;
     for (const auto& [key, count] : run.counts)
@@ -133,7 +133,7 @@ int check_with(const CheckOptions& options) {
         state = std::move(*opened);
     }
     std::optional<Watchdog> watchdog;
-    // A person at the terminal has time, and the terminal must get its echo back.
+    // At a terminal the user may take time, and the terminal's echo must be restored.
     if (!options.ask_password) watchdog.emplace(options.timeout);
     const auto run = begin(options);
     if (!run) {
@@ -181,7 +181,7 @@ int check(const Arguments& arguments) {
         const auto options = parse_check_options(arguments);
         if (!options) {
             if (options.error().status != 0) return unknown(options.error().text);
-            // The help: by the conventions it is no OK.
+            // The help: by the conventions its status is not OK.
             if (const auto written = write_output("", options.error().text); !written)
                 complain(written.error());
             return unknown_status;

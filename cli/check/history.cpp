@@ -18,12 +18,12 @@ using Json = nlohmann::ordered_json;
 constexpr std::string_view kind = "connleak-check-state";
 constexpr int schema_version = 2;
 constexpr std::size_t longest_name = 1024;
-// The year 5138; beyond it sums of instants could overflow.
+// The year 5138; above it, sums of times could overflow.
 constexpr std::int64_t latest_s = 100'000'000'000;
 constexpr std::uint64_t greatest_count = std::uint64_t{1} << 40U;
 constexpr std::size_t most_runs = recent_runs + hourly_runs;
 
-// Thrown and caught in this file: the way out of a deep structure.
+// Thrown and caught in this file: the exit from nested decoding.
 struct Wrong {
     const char* why;
 };
@@ -109,7 +109,7 @@ std::expected<History, std::string> decode_history(std::string_view text) {
     if (text.empty()) return History{};
     if (text.size() > largest_state) return std::unexpected(std::string("it is too large"));
     try {
-        // Our document is four levels deep: what is deeper is not taken apart.
+        // Our document has four levels: deeper values are not parsed.
         const auto shallow = [](int depth, Json::parse_event_t, Json&) {
             if (depth > 5) throw Wrong{"it is no state of connleak check"};
             return true;

@@ -1,4 +1,4 @@
-// The state file's document: what earlier runs of `check` counted, as JSON.
+// The document in the state file: the counts of earlier `check` runs, as JSON.
 #pragma once
 
 #include <expected>
@@ -13,8 +13,8 @@ inline constexpr std::size_t largest_state = std::size_t{4} << 20;
 
 std::string encode_history(const History& history);
 
-// Nothing that is read is trusted: sizes and counts are bounded. The error says what is wrong, for
-// a person, in words of our own. An empty text is an empty history.
+// The input is not trusted: sizes and counts are bounded. The error is a text for a person that
+// quotes nothing from the input. An empty text is an empty history.
 std::expected<History, std::string> decode_history(std::string_view text);
 
 }  // namespace connleak::cli

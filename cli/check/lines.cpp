@@ -22,7 +22,7 @@ using phrase::count;
 using phrase::number;
 
 constexpr std::size_t first_line = 79;
-// Monitoring systems keep a few kilobytes: the first of each are the worst.
+// Monitoring systems store a few kilobytes: the most severe come first.
 constexpr std::size_t longest_line = 400;
 constexpr std::size_t problems_shown = 20;
 constexpr std::size_t shares_shown = 3;
@@ -42,7 +42,7 @@ constexpr std::array<std::string_view, metric_count> finding_of{
     "",
 };
 
-// One line, and no sign that would begin performance data.
+// One line, without the character that begins performance data.
 std::string safe(std::string_view text) {
     std::string result;
     for (const char c : printable(text)) {
@@ -59,7 +59,7 @@ std::size_t characters(std::string_view text) {
         text, [](char c) { return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U; }));
 }
 
-// In columns and in characters: combining marks take none of the former.
+// In columns and in characters: combining marks take no column.
 std::size_t extent(std::string_view text) {
     return std::max(width(text), characters(text));
 }
@@ -129,7 +129,7 @@ class Text {
         for (std::size_t at = 0; at < health.problems.size(); ++at) {
             const Problem& problem = health.problems[at];
             std::string next = safe(problem.text);
-            // One server has most problems in common: it is named once.
+            // If most problems are at one server, it is named once.
             const std::string place = safe(problem.place);
             const std::size_t name = std::min(place.find(' ', 1), place.size());
             if (!place.empty() && !text.contains(place.substr(std::min(name + 1, place.size()))))
@@ -216,7 +216,7 @@ class Text {
         const bool pasted = !finding.command.contains('|');
         for_each_line(finding.remedy, [&](std::string_view each, bool last) {
             std::string sentence(each);
-            // What would follow has a pipe in it, which has no place here.
+            // What would follow contains a pipe, which is not allowed here.
             if (last && !pasted && sentence.ends_with(':')) sentence.back() = '.';
             line("    " + sentence);
         });
@@ -249,7 +249,7 @@ class Text {
     }
 
     void blind() {
-        // Nothing was refused to us here, and the picture of this host is whole all the same.
+        // No access was refused, so this host's data is complete anyway.
         if (unverified() > 0)
             line(
                 fmt::format("unverified: {} quiet, the other side out of sight; there may be "

@@ -1,5 +1,5 @@
-// The output of `check`: one line, performance data, and what is behind it. Nothing in it but the
-// sign before the performance data is a '|'.
+// The output of `check`: one line, performance data, and details. The only '|' in it is the
+// separator before the performance data.
 #pragma once
 
 #include <string>
@@ -15,13 +15,13 @@ struct CheckText {
     const Measures& measures;
     const Rules& rules;
     const Health& health;
-    std::vector<std::string> notes;  // of the run itself
+    std::vector<std::string> notes;  // about the run itself
     int verbosity = 0;
 };
 
 std::string to_check(const CheckText& check);
 
-// "CONNLEAK UNKNOWN: …" with a newline, for a run that came to nothing.
+// "CONNLEAK UNKNOWN: …" with a newline, for a run that failed.
 std::string check_line(Level level, std::string_view text);
 
 }  // namespace connleak::render

@@ -59,7 +59,7 @@ std::string default_lines() {
     return lines;
 }
 
-// "ghosts=0" into the rules; what is wrong with it, if anything is.
+// Parses "ghosts=0" into the rules; returns the error, if any.
 std::optional<std::string> take(const std::string& text, const char* option,
                                 std::optional<Range> Thresholds::*which, Rules& rules) {
     const std::size_t equals = text.find('=');
@@ -78,7 +78,7 @@ std::optional<std::string> take(const std::string& text, const char* option,
     return std::nullopt;
 }
 
-// -H and -p as a TARGET.
+// Converts -H and -p to a TARGET.
 std::string target_of(const std::string& host, std::uint16_t port) {
     const bool bare_ipv6 = Address::parse(host) && host.contains(':');
     return fmt::format("{}:{}", bare_ipv6 ? '[' + host + ']' : host, port);
@@ -161,8 +161,8 @@ std::expected<CheckOptions, Stop> parse_check_options(const Arguments& arguments
 
     if (given->has("--state") && options.state.empty())
         return std::unexpected(wrong("--state: the file's name is missing"));
-    // Asking one server takes at most four times it; what is left of the run is for everything
-    // else.
+    // Asking one server takes at most four times this timeout; the rest of the run's time is for
+    // everything else.
     options.connect_timeout = std::min<std::chrono::milliseconds>(
         options.connect_timeout, std::chrono::milliseconds(options.timeout) / 5);
 
@@ -170,7 +170,7 @@ std::expected<CheckOptions, Stop> parse_check_options(const Arguments& arguments
     if (given->has("--hostname") || given->has("-p")) {
         if (given->has("--hostname") && host.empty())
             return std::unexpected(wrong("-H: the host is missing"));
-        // --port beside -H means that host's.
+        // With -H, --port is that host's port.
         std::vector<std::uint16_t> ports = given->ports("-p");
         if (!given->has("-p") && !options.ports.empty()) ports.clear();
         ports.insert(ports.end(), options.ports.begin(), options.ports.end());

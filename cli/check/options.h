@@ -20,7 +20,7 @@ struct CheckOptions : Options {
     std::string state;  // "" for none
 };
 
-// A Stop has the statuses of the other verbs.
+// A Stop has the same exit statuses as in the other verbs.
 std::expected<CheckOptions, Stop> parse_check_options(const Arguments& arguments);
 
 }  // namespace connleak::cli

@@ -21,11 +21,11 @@ namespace connleak::cli {
 
 namespace {
 
-// O_NONBLOCK: a FIFO that nobody writes to must not hold us up before it is refused.
+// O_NONBLOCK: do not block on a FIFO without a writer before it is rejected.
 std::expected<Descriptor, int> open_regular(const std::string& file) {
     constexpr int how = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
     Descriptor descriptor(::open(file.c_str(), how));
-    // Made only when it is missing: in a sticky folder O_CREAT is refused for another user's file.
+    // Create it only if missing: in a sticky folder O_CREAT is refused for another user's file.
     if (!descriptor && errno == ENOENT)
         descriptor = Descriptor(::open(file.c_str(), how | O_CREAT, 0600));
     if (!descriptor) return std::unexpected(errno);
@@ -35,7 +35,7 @@ std::expected<Descriptor, int> open_regular(const std::string& file) {
     return descriptor;
 }
 
-// At most one byte more than a state may have.
+// Reads at most one byte more than the maximum size of a state.
 std::expected<std::string, int> read_whole(int descriptor) {
     std::string text(largest_state + 1, '\0');
     std::size_t filled = 0;
@@ -51,7 +51,7 @@ std::expected<std::string, int> read_whole(int descriptor) {
     return text;
 }
 
-// 0, or errno.
+// Returns 0 or errno.
 int write_beside(const std::string& file, std::string_view text) {
     std::string beside = file + ".XXXXXX";
     const Descriptor descriptor(::mkostemp(beside.data(), O_CLOEXEC));  // mode 0600
@@ -63,7 +63,7 @@ int write_beside(const std::string& file, std::string_view text) {
     return error;
 }
 
-// The damaged file keeps its content under a name beside. 0, or errno.
+// Renames the damaged file, so that its content is kept. Returns 0 or errno.
 int keep_damaged(const std::string& file) {
     const std::string beside = file + ".damaged";
     if (::unlink(beside.c_str()) != 0 && errno != ENOENT) return errno;
@@ -82,7 +82,7 @@ std::string StateFile::wrong(int error) const {
 
 std::expected<StateFile, std::string> StateFile::open(std::string file) {
     StateFile state(std::move(file), Descriptor());
-    // A link is followed once: it is the file that is replaced, not the link.
+    // Resolve a symbolic link once: the file is replaced, not the link.
     if (char* real = ::realpath(state.file_.c_str(), nullptr); real != nullptr) {
         state.file_ = real;
         std::free(real);
@@ -102,7 +102,7 @@ bool StateFile::lock(std::chrono::milliseconds timeout) {
             if (::fstat(descriptor_.get(), &held) == 0 && ::stat(file_.c_str(), &named) == 0 &&
                 held.st_ino == named.st_ino && held.st_dev == named.st_dev)
                 return true;
-            // Another run has put a new one in its place meanwhile.
+            // Another run has replaced it meanwhile.
             if (auto descriptor = open_regular(file_)) descriptor_ = std::move(*descriptor);
         } else if (errno == ENOLCK || errno == EOPNOTSUPP) {
             return false;

@@ -1,5 +1,5 @@
-// The file in which `check` remembers earlier runs. It is locked while it is read and written,
-// written beside and renamed, and what is damaged is kept beside as FILE.damaged.
+// The file in which `check` stores earlier runs. It is locked while it is read and written, and
+// replaced by renaming a temporary file; a damaged file is kept as FILE.damaged.
 #pragma once
 
 #include <chrono>
@@ -15,22 +15,22 @@ namespace connleak::cli {
 
 class StateFile {
   public:
-    // Makes an empty one (mode 0600) where there is none. One line on failure: it cannot be opened,
-    // or is no regular file.
+    // Creates an empty file (mode 0600) if there is none. The error is one line: the file cannot be
+    // opened, or is not a regular file.
     static std::expected<StateFile, std::string> open(std::string file);
 
     struct Update {
-        std::optional<Growth> growth;  // absent in a first run
+        std::optional<Growth> growth;  // absent in the first run
         std::vector<std::string> notes;
-        std::string failure;  // why nothing was remembered, one line; "" when it was
+        std::string failure;  // why nothing was stored, one line; "" on success
     };
     // Compares with the earlier runs and adds this one. Waits at most `timeout` for another run to
-    // let go of the file, and then only reads.
+    // release the file; after that it only reads.
     Update update(const CountedRun& run, std::chrono::milliseconds timeout);
 
   private:
     StateFile(std::string file, Descriptor descriptor);
-    // Whether we hold the lock of the file that has the name now.
+    // Whether we hold the lock of the file that currently has this name.
     bool lock(std::chrono::milliseconds timeout);
     [[nodiscard]] std::string wrong(int error) const;
 

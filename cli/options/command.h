@@ -1,5 +1,5 @@
-// Options as plain data. From the one table of a verb come its parser, its --help, the option lists
-// of the man page and the completions of the shells (tools/generate/).
+// Options as plain data. A verb's parser, its --help, the option lists of the man page and the
+// shell completions (tools/generate/) are all generated from its one table.
 #pragma once
 
 #include <cstdint>
@@ -10,21 +10,21 @@
 
 namespace connleak::cli {
 
-// What the value of an option is: it is checked and completed by this.
+// The type of an option's value, for validation and completion.
 enum class Kind : std::uint8_t {
-    flag,  // there is none
+    flag,  // no value
     text,
-    number,    // from `least` to `most`
-    duration,  // likewise, in seconds
+    number,    // between `least` and `most`
+    duration,  // in seconds, between `least` and `most`
     choice,    // one of `words`
-    list,      // some of `words`, with commas between them
+    list,      // comma-separated `words`
     rule,      // one of `words`, "=" and a text
     file,
     folder,
     netns,
 };
 
-// Where the man page describes an option: in the section of its verb, or once for all verbs.
+// Where the man page describes an option: in its verb's section, or once for all verbs.
 enum class Group : std::uint8_t { own, common, proof };
 
 struct Word {
@@ -33,9 +33,9 @@ struct Word {
 };
 
 struct Option {
-    std::string names;       // "-o,--columns"; without dashes it is an argument
-    std::string value_name;  // as the help has it: "FILE"; "" for a flag
-    std::string help;        // "{default}" and "{words}" stand for these
+    std::string names;       // "-o,--columns"; without dashes it is a positional argument
+    std::string value_name;  // as shown in the help: "FILE"; "" for a flag
+    std::string help;        // "{default}" and "{words}" are replaced
     Kind kind = Kind::flag;
     Group group = Group::own;
     std::string default_value = {};  // "" for none
@@ -43,17 +43,17 @@ struct Option {
     std::vector<Word> words = {};
     std::int64_t least = 0;
     std::int64_t most = 10LL * 366 * 86400;  // ten years
-    std::string range = {};                  // of a duration: "1s to 1h", for the error
-    std::string excludes = {};               // the name of an option that does not go with it
-    std::string needs = {};                  // ... without which it means nothing
-    std::string unavailable = {};            // why this build cannot do it
+    std::string range = {};                  // of a duration, for the error message: "1s to 1h"
+    std::string excludes = {};               // name of an option that cannot be combined with it
+    std::string needs = {};                  // name of an option that it requires
+    std::string unavailable = {};            // why this build does not support it
 
     [[nodiscard]] std::vector<std::string> all_names() const;
     [[nodiscard]] bool is_called(std::string_view name) const;
     // The first long name, else the first one.
     [[nodiscard]] std::string name() const;
     [[nodiscard]] bool is_argument() const { return !names.starts_with('-'); }
-    // `help` with the default and the words in it.
+    // `help` with the default and the words filled in.
     [[nodiscard]] std::string description() const;
 };
 
@@ -63,11 +63,11 @@ struct Command {
     std::string usage;  // "connleak sockets [FILTER]"
     std::string intro;
     std::string footer;
-    std::vector<Option> options;  // in the order of the help, without --help
+    std::vector<Option> options;  // in the order of the help; --help is not among them
 
-    // Those of `options` and --help.
+    // `options` and --help.
     [[nodiscard]] std::vector<Option> all_options() const;
-    // What to type for its help.
+    // The command that shows its help.
     [[nodiscard]] std::string help_hint() const;
 };
 

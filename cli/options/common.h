@@ -1,4 +1,4 @@
-// The options that several verbs have, declared once.
+// The options shared by several verbs, declared once.
 #pragma once
 
 #include <optional>
@@ -32,16 +32,16 @@ void take_output(const Given& given, Some& options) {
     options.netns = given.text("--netns");
 }
 
-// Of the verbs that read connections and servers: TARGET, which servers, how they are asked, and
-// the times by which connections are judged.
+// For the verbs that read connections and servers: TARGET, which servers, how they are asked, and
+// the time thresholds for verdicts.
 std::vector<Option> report_options();
-// What is wrong with them, if anything is.
+// The error, if any.
 std::optional<Stop> take_report(const Given& given, Options& options);
 
-// --connections, of the verbs that print the report.
+// --connections, for the verbs that print the report.
 Option connections_option();
 
-// Proof of life: --rate and --wait. `needs`: the option without which these mean nothing.
+// Proof of life: --rate and --wait. `needs`: the option that these require.
 std::vector<Option> proof_options(const std::string& needs = "");
 collect::ProofOptions proof_of(const Given& given);
 

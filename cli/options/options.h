@@ -1,4 +1,4 @@
-// What the command line says. Parsing touches nothing but argv and the environment.
+// The parsed command line. Parsing reads only argv and the environment.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@ namespace connleak::cli {
 enum class Format : std::uint8_t { table, json, ndjson, prometheus };
 enum class When : std::uint8_t { automatic, always, never };
 
-// What every verb that reads connections and servers can be told.
+// The options of every verb that reads connections and servers.
 struct Options : collect::Request {
     Format format = Format::table;
     std::string output;  // "" for stdout
@@ -20,7 +20,7 @@ struct Options : collect::Request {
 
 inline constexpr int usage_error = 2;
 
-// What to do instead of running a verb: text for stdout (help, version) or one line for stderr.
+// What to print instead of running a verb: text for stdout (help, version) or one line for stderr.
 struct Stop {
     int status = 0;
     std::string text;

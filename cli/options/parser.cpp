@@ -1,4 +1,4 @@
-// The only file that knows CLI11, which takes half a minute to compile.
+// The only file that uses CLI11, which takes half a minute to compile.
 #include "cli/options/parser.h"
 
 #include <fmt/format.h>
@@ -17,7 +17,7 @@ namespace connleak::cli {
 
 namespace {
 
-// What the value may be stands in the description.
+// The allowed values are in the description.
 class Formatter : public CLI::Formatter {
   public:
     Formatter() { column_width(26); }
@@ -25,7 +25,8 @@ class Formatter : public CLI::Formatter {
         const bool takes_value = option->get_items_expected_max() > 0;
         if (!takes_value || option->get_positional()) return "";
         const std::string name = option->get_type_name();
-        return " " + name.substr(0, name.find(':'));  // behind it CLI11 tells the validators
+        return " " +
+               name.substr(0, name.find(':'));  // CLI11 appends the validators after the colon
     }
 };
 
@@ -36,7 +37,7 @@ std::optional<std::int64_t> parse_number(std::string_view text) {
     return number;
 }
 
-// "" when the value is one.
+// Returns "" if the value is a valid number.
 std::string wrong_number(const std::string& text, std::int64_t least, std::int64_t most) {
     const auto number = parse_number(text);
     if (number && *number >= least && *number <= most) return "";
@@ -54,7 +55,7 @@ std::vector<std::string> texts_of(const std::vector<Word>& words) {
     return texts;
 }
 
-// CLI11's parser for a command, and where it puts the values of each option.
+// CLI11's parser for a command, and the storage of the option values.
 class Parser {
   public:
     explicit Parser(const Command& command) : app_(command.intro, command.usage) {
@@ -81,20 +82,20 @@ class Parser {
     struct Added {
         const Option* option;
         CLI::Option* added;
-        // CLI11 tells by the type whether an option may come more than once.
+        // The type tells CLI11 whether an option may be repeated.
         std::string value;
         std::vector<std::string> values;
     };
 
     void add(const Option& option) {
         Added& each = added_.emplace_back(&option, nullptr, "", std::vector<std::string>());
-        // Constant, else CLI11 takes it for the place of the value.
+        // Must be constant, else CLI11 takes it for the variable of the value.
         const std::string help = option.unavailable.empty()
                                      ? option.description()
                                      : fmt::format("{} (not in this build: {})",
                                                    option.description(), option.unavailable);
         if (option.kind == Kind::flag) {
-            // Without a value: that of "--askpass=word" would be echoed.
+            // Takes no value: that of "--askpass=word" would be echoed.
             each.added = app_.add_flag(option.names, help)->disable_flag_override();
             return;
         }
@@ -116,7 +117,7 @@ class Parser {
     }
 
     CLI::App app_;
-    std::deque<Added> added_;  // CLI11 refers to its elements
+    std::deque<Added> added_;  // CLI11 keeps references to its elements
 };
 
 }  // namespace
@@ -171,11 +172,11 @@ std::expected<Given, Stop> parse(const Command& command,
     Parser parser(command);
     try {
         std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
-        parser.app().parse(reversed);  // takes them from the back
+        parser.app().parse(reversed);  // takes the arguments from the back
     } catch (const CLI::CallForHelp&) {
         return std::unexpected(Stop{0, parser.app().help()});
     } catch (const CLI::ExtrasError&) {
-        // Only the names: what stands behind one may be a password.
+        // Names only: a value may be a password.
         std::string unknown;
         for (const std::string& argument : parser.app().remaining())
             if (argument.starts_with('-'))

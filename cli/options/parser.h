@@ -1,5 +1,5 @@
-// From arguments to the values of options, by a verb's table. What the values mean is the verb's
-// affair. Nothing but argv is touched.
+// Parses arguments into option values, by a verb's table. The verb interprets the values. Reads
+// nothing but argv.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@
 
 namespace connleak::cli {
 
-// What the arguments say, by any name of an option of the table. One that was not given has its
+// The parsed values, looked up by any name of an option. An option that was not given has its
 // default. A name that is not in the table is a std::logic_error.
 class Given {
   public:
@@ -22,7 +22,7 @@ class Given {
 
     [[nodiscard]] bool has(std::string_view name) const { return count(name) > 0; }
     [[nodiscard]] int count(std::string_view name) const;
-    [[nodiscard]] std::string text(std::string_view name) const;  // "" without a default
+    [[nodiscard]] std::string text(std::string_view name) const;  // "" if there is no default
     [[nodiscard]] const std::vector<std::string>& texts(std::string_view name) const;
     [[nodiscard]] std::int64_t number(std::string_view name) const;
     [[nodiscard]] std::int64_t seconds(std::string_view name) const;
@@ -39,12 +39,12 @@ class Given {
     std::vector<Values> values_;
 };
 
-// `arguments` without the program's name and the verb.
+// `arguments` excludes the program's name and the verb.
 std::expected<Given, Stop> parse(const Command& command, const std::vector<std::string>& arguments);
 
 std::string help_text(const Command& command);
 
-// As diagnosis/model/duration.h reads it; std::nullopt beyond ten years.
+// The format of diagnosis/model/duration.h; std::nullopt above ten years.
 std::optional<std::int64_t> parse_duration(std::string_view text);
 
 }  // namespace connleak::cli

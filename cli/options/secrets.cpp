@@ -26,7 +26,7 @@ std::string first_line(std::string_view text) {
     return line;
 }
 
-// A file, or a pipe (--pass-file <(command)): what comes in one go, bounded.
+// Reads a file or a pipe (--pass-file <(command)), with a size limit.
 std::expected<std::string, std::string> read_file(const std::string& path) {
     const auto failed = [&](int error) {
         return std::unexpected(
@@ -57,8 +57,8 @@ std::expected<std::string, std::string> read_file(const std::string& path) {
 
 volatile std::sig_atomic_t interrupted_by = 0;
 
-// Echo off while a line is read from the terminal, and on again in every case: a signal ends the
-// question first and takes its usual effect after the terminal is as it was.
+// Turns echo off while a line is read from the terminal, and always on again: a signal first ends
+// the prompt, and takes its usual effect after the terminal is restored.
 std::expected<std::string, std::string> ask() {
     const int terminal = ::open("/dev/tty", O_RDWR | O_CLOEXEC);
     if (terminal < 0)
@@ -95,7 +95,7 @@ std::expected<std::string, std::string> ask() {
 }  // namespace
 
 std::expected<std::string, std::string> find_password(const Options& options) {
-    // libmariadb passes over a file that it cannot read.
+    // libmariadb silently skips a file that it cannot read.
     if (!options.defaults_file.empty() && ::access(options.defaults_file.c_str(), R_OK) != 0)
         return std::unexpected(fmt::format(
             "--defaults-file {}: {}", printable(options.defaults_file), strerrordesc_np(errno)));

@@ -1,4 +1,4 @@
-// Where the password comes from. It is never taken from the command line and never printed.
+// Reads the password. It is never taken from the command line and never printed.
 #pragma once
 
 #include <expected>
@@ -8,7 +8,7 @@
 
 namespace connleak::cli {
 
-// By --askpass, --pass-file or REDISCLI_AUTH, in this order; "" when there is none. The error is
+// From --askpass, --pass-file or REDISCLI_AUTH, in this order; "" if there is none. The error is
 // one line.
 std::expected<std::string, std::string> find_password(const Options& options);
 

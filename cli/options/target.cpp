@@ -25,7 +25,7 @@ bool take(std::string_view& text, std::string_view prefix) {
     return true;
 }
 
-// "host:port", "[v6]:port", ":port"; `port` is set only when there is one.
+// "host:port", "[v6]:port", ":port"; `port` is set only if there is one.
 struct Place {
     std::string_view host;
     std::string_view port;
@@ -44,12 +44,12 @@ Place split(std::string_view text) {
     }
     const std::size_t colon = text.rfind(':');
     if (colon == std::string_view::npos) return {.host = text, .port = {}};
-    // An IPv6 address without brackets leaves it open where the port begins.
+    // In an IPv6 address without brackets, the start of the port is ambiguous.
     if (text.find(':') != colon) return {.host = {}, .port = {}, .broken = true};
     return {.host = text.substr(0, colon), .port = text.substr(colon + 1)};
 }
 
-// What stands before the last '@': a user's name, and perhaps a password.
+// The text before the last '@': a user name, and possibly a password.
 std::string_view user_of(std::string_view text) {
     const std::size_t scheme = text.find("://");
     if (scheme != std::string_view::npos) text.remove_prefix(scheme + 3);
@@ -57,13 +57,13 @@ std::string_view user_of(std::string_view text) {
     return at == std::string_view::npos ? std::string_view() : text.substr(0, at);
 }
 
-// A colon, also as URLs write it.
+// Whether it contains a colon, also in URL encoding.
 bool holds_password(std::string_view user) {
     return user.find(':') != std::string_view::npos || user.find("%3A") != std::string_view::npos ||
            user.find("%3a") != std::string_view::npos;
 }
 
-// What a TARGET can look like, of all families that are asked and of those that are not.
+// The allowed forms of a TARGET, for all families, asked or not.
 std::string forms() {
     std::string asked, others;
     for (const ServerFamily& family : server_families())
@@ -80,7 +80,7 @@ std::string login_forms() {
     return text;
 }
 
-// Where a password is expected that goes with this text, which need not be a whole URL.
+// Where to give the password for this text, which may be an incomplete URL.
 std::string_view password_place(std::string_view text) {
     for (const ServerFamily& family : server_families())
         if (!family.password_place.empty() && text.starts_with(fmt::format("{}:", family.scheme)))
@@ -114,7 +114,7 @@ std::expected<collect::Target, std::string> parse_target(std::string_view text) 
         target.path = rest;
         return target;
     }
-    // Said without the text: it holds a password.
+    // Does not quote the text: it contains a password.
     if (holds_password(user_of(text)))
         return std::unexpected(
             fmt::format("TARGET: a password on the command line is visible to everybody; give it "

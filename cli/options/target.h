@@ -1,4 +1,4 @@
-// TARGETs as the user writes them, decoded without touching the system.
+// Parses TARGETs without any access to the system.
 #pragma once
 
 #include <expected>
@@ -9,7 +9,7 @@
 
 namespace connleak::cli {
 
-// The error says what is wrong and what to write instead, in one line; it never holds a password.
+// The error is one line: the problem and a correct form; it never contains a password.
 std::expected<collect::Target, std::string> parse_target(std::string_view text);
 
 }  // namespace connleak::cli

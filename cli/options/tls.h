@@ -1,4 +1,4 @@
-// The options of TLS, with redis-cli's names.
+// The TLS options, with redis-cli's names.
 #pragma once
 
 #include <optional>
@@ -12,7 +12,7 @@ namespace connleak::cli {
 
 std::vector<Option> tls_options();
 
-// After the TARGETs are there: a rediss:// among them is TLS, too.
+// Call it when the TARGETs are parsed: a rediss:// TARGET turns TLS on as well.
 std::optional<Stop> take_tls(const Given& given, Options& options);
 
 }  // namespace connleak::cli

@@ -17,7 +17,7 @@ std::string library_text(const nlohmann::json& value) {
     return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-// Most texts are written as they are; the library knows what to do with the others.
+// Most texts are written unchanged; the library handles the others.
 bool is_plain(std::string_view text) {
     return std::ranges::all_of(
         text, [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; });

@@ -1,5 +1,5 @@
-// A JSON value to be written: this program's documents are made of these. nlohmann's would do, but
-// a unit that builds one takes the compiler ten seconds more.
+// A JSON value for output; all documents of this program are built from it. nlohmann's class would
+// do, but adds ten seconds of compile time to each unit that uses it.
 #pragma once
 
 #include <concepts>
@@ -29,11 +29,11 @@ class Json {
     Json(std::string_view text);
     Json(const std::string& text);
     Json(const char* text);
-    // An object, with the names as they stand here: each at most once.
+    // An object with these names, in this order; each name at most once.
     Json(std::initializer_list<Member> members);
     // NOLINTEND(google-explicit-constructor,hicpp-explicit-conversions)
 
-    // Not inline: a row of thirty members would have the compiler write each of them out.
+    // Not inline: the compiler would generate it for each of thirty members of a row.
     Json(const Json& other);
     Json(Json&& other) noexcept;
     Json& operator=(const Json& other);
@@ -43,14 +43,14 @@ class Json {
     static Json object();
     static Json array();
 
-    // To an array.
+    // Appends to an array.
     void push_back(Json value);
-    // To an object: a name that it does not have yet.
+    // Adds a new name to an object.
     void add(std::string_view name, Json value);
-    // Of an object; null when it was not there.
+    // A member of an object; null if it did not exist.
     Json& operator[](std::string_view name);
 
-    // In one line. Always valid UTF-8: broken bytes become U+FFFD.
+    // On one line. Always valid UTF-8: invalid bytes become U+FFFD.
     void write(std::string& out) const;
 
   private:
@@ -67,18 +67,19 @@ class Json {
     explicit Json(Unsigned value);
 
     Kind kind_ = Kind::scalar;
-    std::string text_;             // of a scalar, as it is written
-    std::vector<Member> members_;  // of an array without names
+    std::string text_;             // of a scalar, in its JSON form
+    std::vector<Member> members_;  // of an array: without names
 };
 
 struct Json::Member {
     Member(std::string_view its_name, Json its_value);
 
     std::string name;
-    mutable Json value;  // an initializer_list is const, and its values are moved out of it
+    mutable Json
+        value;  // mutable because an initializer_list is const, and values are moved out of it
 };
 
-// What JSON shows for a text that may be any bytes: broken ones become U+FFFD.
+// A text of arbitrary bytes as JSON shows it: invalid ones become U+FFFD.
 std::string valid_utf8(std::string_view text);
 
 }  // namespace connleak::render

@@ -1,5 +1,4 @@
-// The parts that every JSON output has in common, so that a socket or a gap looks the same in all
-// of them.
+// The parts shared by all JSON outputs, so that sockets and gaps look the same in all of them.
 #pragma once
 
 #include <optional>
@@ -13,7 +12,7 @@
 
 namespace connleak::render {
 
-// Of all documents that the program writes; connleak-json(5), Stability.
+// The version of all documents that the program writes; connleak-json(5), Stability.
 inline constexpr int schema_version = 2;
 
 template <typename T>
@@ -26,13 +25,13 @@ Json json_address(const Address& value);
 Json json_timer(const Timer& value);
 Json json_owners(const Processes& processes, std::uint32_t inode);
 Json json_gap(const Gap& gap);
-// The members of one end's socket, its owners last.
+// Adds the members of one end's socket, owners last.
 void add_socket(Json& json, const Processes& processes, const Socket& socket);
 
-// As much text is handed over at a time.
+// Text is passed on in pieces of this size, in bytes.
 inline constexpr std::size_t piece = std::size_t{64} * 1024;
 
-// Writes an object member by member: a document of the whole would take many times its size in
+// Writes an object member by member: building the whole document would take many times its size in
 // memory. Ends with a newline.
 class Document {
   public:
@@ -66,13 +65,13 @@ class Document {
     bool wanted_ = true;
 };
 
-// Writes objects one a line (NDJSON), each with its "type" before its own members.
+// Writes one object per line (NDJSON), each with "type" as its first member.
 class Lines {
   public:
-    // The members of `common`, an object, stand in every line behind "type".
+    // The members of `common`, an object, follow "type" in every line.
     explicit Lines(Sink sink, const Json& common = Json::object());
 
-    // `object` has at least one member. False when nobody wants more.
+    // `object` has at least one member. Returns false if the reader wants no more.
     bool line(std::string_view type, const Json& object);
     void end();
 

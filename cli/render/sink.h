@@ -1,4 +1,4 @@
-// Where a renderer hands over text that is too long to be kept whole.
+// The destination of rendered text that is too long to keep in memory.
 #pragma once
 
 #include <functional>
@@ -6,7 +6,7 @@
 
 namespace connleak::render {
 
-// Takes text as it is made; false when nobody wants more.
+// Takes the text in pieces; returns false if no more is wanted.
 using Sink = std::function<bool(std::string_view)>;
 
 }  // namespace connleak::render

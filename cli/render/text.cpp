@@ -12,7 +12,7 @@ namespace connleak::render {
 
 namespace {
 
-// Columns of one character.
+// The columns of one character.
 std::size_t columns_of(char32_t code) {
     if (code < 0x7f) return 1;
     static const locale_t unicode = ::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
@@ -35,7 +35,7 @@ std::size_t width(std::string_view text) {
     return columns;
 }
 
-// The bytes of the beginning of `text` that take at most `columns`.
+// The length in bytes of the longest prefix of `text` that takes at most `columns`.
 static std::size_t bytes_in(std::string_view text, std::size_t columns) {
     std::size_t used = 0;
     std::size_t at = 0;
@@ -57,7 +57,7 @@ std::string fit(std::string_view text, std::size_t columns) {
 std::string wrap(std::string_view text, std::size_t columns, std::size_t indent) {
     std::string result;
     std::size_t used = 0;
-    bool first = true;  // of its line
+    bool first = true;  // of the line
     const auto next_line = [&] {
         result += '\n' + std::string(indent, ' ');
         used = indent;
@@ -72,7 +72,7 @@ std::string wrap(std::string_view text, std::size_t columns, std::size_t indent)
         if (!first) result += ' ', ++used;
         while (used + width(word) > columns) {
             const std::size_t part = bytes_in(word, columns > used ? columns - used : 0);
-            if (part == 0) break;  // not even one character fits: there is no room at all
+            if (part == 0) break;  // not even one character fits
             result += word.substr(0, part);
             word.remove_prefix(part);
             next_line();

@@ -1,5 +1,5 @@
-// Text for a terminal: nothing that came from outside reaches it unescaped, and widths are counted
-// as the terminal shows them.
+// Text for a terminal: text from outside is always escaped, and widths are counted as the terminal
+// shows them.
 #pragma once
 
 #include <cstddef>
@@ -11,26 +11,26 @@
 
 namespace connleak::render {
 
-// Columns that printable text takes; a combining mark 0, a wide character 2 (wcwidth(3) in
-// the locale C.UTF-8, whatever the user's is).
+// The columns that printable text takes: 0 for a combining mark, 2 for a wide character (wcwidth(3)
+// in the locale C.UTF-8, whatever the user's locale).
 std::size_t width(std::string_view text);
-// Cut to at most `columns`, with "…" at the end when something was cut.
+// Truncates to at most `columns`, with "…" at the end if something was cut.
 std::string fit(std::string_view text, std::size_t columns);
 
-// Words wrapped to `columns`; every line after the first begins with `indent` blanks. A word that
-// is wider than a line is broken.
+// Wraps words to `columns`; every line after the first is indented by `indent` blanks. A word wider
+// than a line is broken.
 std::string wrap(std::string_view text, std::size_t columns, std::size_t indent);
 
-// Columns aligned by their widest cell. Cells hold printable text.
+// A table whose columns are as wide as their widest cell. Cells hold printable text.
 class Grid {
   public:
     enum class Align : std::uint8_t { left, right };
     explicit Grid(std::vector<Align> columns);
     void row(std::vector<std::string> cells);
-    // What lines() would need to cut nothing.
+    // The width at which lines() truncates nothing.
     [[nodiscard]] std::size_t natural_width() const;
-    // Lines of at most `columns`; what is too wide is taken from the columns `elastic`, in that
-    // order, and only then from the widest.
+    // Lines of at most `columns`. If they are too wide, the columns in `elastic` are narrowed
+    // first, in that order, then the widest.
     [[nodiscard]] std::vector<std::string> lines(std::size_t columns,
                                                  std::initializer_list<std::size_t> elastic) const;
 

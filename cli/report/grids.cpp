@@ -26,12 +26,12 @@ std::string time_or_dash(std::optional<std::int64_t> seconds) {
     return seconds ? phrase::duration(*seconds) : "-";
 }
 
-// Unix sockets have none.
+// Unix sockets have no keepalive.
 std::string keepalive_text(std::uint64_t on, std::uint64_t able) {
     return able == 0 ? "-" : fmt::format("{} of {}", number(on), number(able));
 }
 
-// Connections that no process in sight holds, as one line of the holder grid.
+// Connections without an owner in sight, as one line of the holder grid.
 struct Others {
     std::string name;
     std::uint64_t connections = 0;
@@ -72,7 +72,7 @@ std::vector<Others> others_of(const Report& report, std::size_t server) {
     Others hidden{.name = "a process that is not visible"};
     std::map<std::string, Others> hosts;
     for (const Connection& connection : report.connections) {
-        // Those of groups have lines of their own.
+        // Connections of groups have their own lines.
         if (connection.server != server) continue;
         if (connection.client_socket != nullptr && !connection.group.empty()) continue;
         if (connection.verdict == Verdict::transient) continue;
@@ -105,7 +105,7 @@ std::vector<Others> others_of(const Report& report, std::size_t server) {
     return sorted;
 }
 
-// " on web1" for another host than this one.
+// " on web1" if it is another host.
 std::string on_host(const Sample& sample, std::optional<std::size_t> host) {
     return host ? " on " + printable(sample.peer_hosts[*host].name) : "";
 }
@@ -114,7 +114,8 @@ std::string of_total(std::uint64_t part, std::uint64_t total) {
     return fmt::format("{} of {}", number(part), number(total));
 }
 
-// The clients of a proxy, below its own line. Their figures are those of their connections to it.
+// The clients of a proxy, below its line. Their figures are those of their connections to the
+// proxy.
 void add_behind(const ProxyUse& proxy, Grid& grid) {
     if (!proxy.clients) grid.row({"  behind it: not known", "-", "-", "-", "-", "-", "-", "-"});
     Others rest{.name = ""};
@@ -151,12 +152,12 @@ std::string client_text(const Connection& connection) {
     return connection.own_client_end().text();
 }
 
-// Without a port where that is not known.
+// Without a port if it is not known.
 std::string behind_text(const Endpoint& end) {
     return end.port != 0 ? end.text() : end.address.text();
 }
 
-// The server's side, or the client's where that is the one that tells.
+// The server side, or the client side if only that has the facts.
 const Socket* telling_socket(const Connection& connection) {
     const Socket* client = connection.client_socket;
     if (connection.server_socket == nullptr ||
@@ -175,7 +176,7 @@ std::string timer_text(const Connection& connection) {
     return text;
 }
 
-// What wants attention first.
+// Most important verdict first.
 int rank(Verdict verdict) {
     switch (verdict) {
         case Verdict::ghost:
@@ -290,7 +291,7 @@ std::vector<std::string> connection_lines(const Sample& sample, const Report& re
     Grid narrow({Align::left, Align::left, Align::right, Align::right, Align::left, Align::left});
     const auto row = [&](std::vector<std::string> cells) {
         grid.row(cells);
-        // Where there is no room for all, the verdict stands for the state and its timer.
+        // If there is too little room, the verdict is shown instead of the state and its timer.
         cells.erase(cells.begin() + 2, cells.begin() + 4);
         narrow.row(std::move(cells));
     };
@@ -320,7 +321,7 @@ std::vector<std::string> connection_lines(const Sample& sample, const Report& re
     }
     std::vector<std::string> lines =
         grid.natural_width() <= columns ? grid.lines(columns, {}) : narrow.lines(columns, {4, 5});
-    // Painted after the columns are set, because colour codes have no width.
+    // Coloured after alignment, because colour codes have no width.
     for (std::size_t at = 0; at < sorted.size(); ++at) {
         const std::string_view name = to_string(sorted[at]->verdict);
         lines[at + 1] =

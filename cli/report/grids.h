@@ -10,10 +10,10 @@
 
 namespace connleak::render {
 
-// Lines without line ends; none when there is nothing to show. The first is the heading.
+// Lines without line ends; empty if there is nothing to show. The first line is the heading.
 std::vector<std::string> holder_lines(const Sample& sample, const Report& report,
                                       std::size_t server, std::size_t columns);
-// What tells more of the clients of the proxies among them. Not a grid.
+// Details about the clients of the proxies. Not a grid.
 std::vector<std::string> proxy_lines(const Sample& sample, const Report& report,
                                      std::size_t server);
 std::vector<std::string> process_lines(const Sample& sample, const Report& report,

@@ -10,7 +10,7 @@
 
 namespace connleak::render {
 
-// Ends with a newline. Always valid UTF-8: broken bytes become U+FFFD.
+// Ends with a newline. Always valid UTF-8: invalid bytes become U+FFFD.
 void to_json(const RunFacts& head, const Sample& sample, const Report& report, const Sink& sink);
 
 // "2026-11-20T22:35:55Z" of seconds since the epoch.

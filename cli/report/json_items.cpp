@@ -11,7 +11,7 @@ Json milliseconds(double value) {
     return static_cast<double>(static_cast<std::int64_t>(value * 1000)) / 1000;
 }
 
-// What its own host calls it.
+// The namespace's number on its own host.
 NetnsId netns_id(const Sample& sample, NetnsId id) {
     const PeerNamespace* peer = sample.peer(id);
     return peer != nullptr ? peer->netns : id;
@@ -88,7 +88,7 @@ Json listed(ServerKind kind, const ServerClient* row) {
     return json;
 }
 
-// One that is named by its port may have a path as well.
+// A server that is named by its port can also have a path.
 std::string path_of(const Server& server) {
     if (!server.path.empty() || server.unix_listening.empty()) return server.path;
     return server.unix_listening.front().path;
@@ -213,7 +213,7 @@ Json json_connection(const Sample& sample, const Connection& value) {
     Json evidence = Json::array();
     for (const Evidence each : value.evidence) evidence.push_back(to_string(each));
     const Server& its = sample.servers[value.server];
-    // An accepted Unix socket is of the namespace that its client is in (unix_stream_connect()).
+    // An accepted Unix socket belongs to its client's namespace (unix_stream_connect()).
     Json server_netns = value.server_socket != nullptr && !is_unix(value)
                             ? netns_of(value.server_socket)
                             : maybe(its.netns);

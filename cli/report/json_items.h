@@ -1,4 +1,5 @@
-// The objects of a report, one builder each: what the JSON document lists and NDJSON has a line of.
+// The objects of a report, one builder each: items of the JSON document's lists and lines of
+// NDJSON.
 #pragma once
 
 #include "cli/render/json_parts.h"
@@ -11,14 +12,15 @@ Json json_host(const RunFacts& head);
 Json json_probes(const Probes& probes);
 Json json_cost(const RunFacts& head, const Sample& sample);
 
-// What every document begins with: schema_version, generator, generated_at, host, complete, gaps.
+// The first members of every document: schema_version, generator, generated_at, host, complete,
+// gaps.
 void add_head(Document& document, const RunFacts& head, const Sample& sample);
 
 Json json_port(const Endpoint& end);
-// null when it is the same as `than`.
+// null if it equals `than`.
 Json json_if_other(const Endpoint& end, const Endpoint& than);
 
-// By which other objects name a server: {"address": …, "port": …}.
+// The reference to a server in other objects: {"address": …, "port": …}.
 Json server_key(const Server& server);
 Json json_server(const Server& value, const ServerCounts& counts);
 Json json_connection(const Sample& sample, const Connection& value);

@@ -6,7 +6,7 @@ namespace connleak::render {
 
 namespace {
 
-// False when nobody wants more.
+// Returns false if the reader wants no more.
 template <typename Range, typename Make>
 bool write(Lines& lines, std::string_view type, const Range& range, const Make& make) {
     for (const auto& each : range)

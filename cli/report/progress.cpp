@@ -13,7 +13,7 @@ namespace {
 
 using phrase::number;
 
-// One line on the terminal, written over and over, and gone at the end.
+// One line on the terminal that is overwritten repeatedly and erased at the end.
 class ProgressLine {
   public:
     ProgressLine() : shown_(::isatty(STDERR_FILENO) == 1) {}

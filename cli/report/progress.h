@@ -1,12 +1,11 @@
-// Proof of life as the verbs have it that begin with it: for those whom it was asked for, with its
-// progress on the terminal.
+// Proof of life for the verbs that can start with it, with progress on the terminal.
 #pragma once
 
 #include "collect/probe/prove.h"
 
 namespace connleak::cli {
 
-// `all`: every established connection, not only those that are unverified or suspect.
+// `all`: probe every established connection, not only unverified and suspect ones.
 collect::ProofEnd prove_shown(collect::Run& run, bool all, const collect::ProofOptions& options);
 
 }  // namespace connleak::cli

@@ -16,11 +16,11 @@ namespace connleak::render {
 
 namespace {
 
-// Groups of one server that have series of their own; those with fewer connections are summed.
+// The maximum number of groups of one server with their own series; the smallest others are summed.
 constexpr std::size_t groups_shown = 50;
 constexpr std::string_view other_groups = "(all other groups)";
 
-// name="value", escaped as the text format wants it: names can be any bytes, labels only UTF-8.
+// name="value", escaped for the text format: names can be any bytes, labels only UTF-8.
 std::string label(std::string_view name, std::string_view value) {
     std::string text = fmt::format("{}=\"", name);
     for (const char c : valid_utf8(value)) {
@@ -33,7 +33,7 @@ std::string label(std::string_view name, std::string_view value) {
     return text + '"';
 }
 
-// Samples of one metric by their labels. Two with the same labels are added up.
+// The samples of one metric by their labels. Samples with the same labels are added.
 class Metric {
   public:
     Metric(std::string_view name, std::string_view type, std::string_view help)
@@ -45,7 +45,7 @@ class Metric {
         if (value) add(labels, static_cast<double>(*value));
     }
 
-    // Nothing when there is no sample.
+    // Empty if there is no sample.
     [[nodiscard]] std::string text() const {
         std::string text = samples_.empty() ? "" : head_;
         for (const auto& [labels, value] : samples_) {
@@ -61,8 +61,8 @@ class Metric {
     std::map<std::string, double> samples_;
 };
 
-// The labels that name each server. Of several with the same address and port, each on a host of
-// its own, those outside the program's own namespace have a label for their namespace as well.
+// The labels that identify each server. If several hosts have servers with the same address and
+// port, those outside our own namespace also have a label for their namespace.
 std::vector<std::string> server_labels(const Sample& sample) {
     std::vector<std::string> names;
     std::map<std::string, int> bearers;
@@ -81,7 +81,7 @@ std::vector<std::string> server_labels(const Sample& sample) {
                 known && !place->name.empty() ? place->name : std::to_string(*netns);
             if (!known || !place->own) names[at] += ',' + label("netns", name);
         }
-        // Two names of namespaces can look alike once they are valid UTF-8.
+        // Two different namespace names can become equal when converted to valid UTF-8.
         if (const int before = taken[names[at]]++; before > 0)
             names[at] += fmt::format(",copy=\"{}\"", before + 1);
     }
@@ -94,7 +94,7 @@ struct GroupTotal {
     std::uint64_t workers = 0;
 };
 
-// The groups of a server, no more than may have series.
+// The groups of a server, limited to the number that may have series.
 std::vector<GroupTotal> bounded_groups(const Report& report, std::size_t server) {
     std::vector<GroupTotal> groups;
     for (const Group& each : report.groups)

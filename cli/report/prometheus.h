@@ -1,5 +1,5 @@
-// The report for Prometheus, in its text format, for node_exporter's textfile collector. What each
-// metric means stands in connleak(1), PROMETHEUS.
+// The report in Prometheus's text format, for node_exporter's textfile collector. The metrics are
+// described in connleak(1), PROMETHEUS.
 #pragma once
 
 #include <string>
@@ -9,8 +9,8 @@
 
 namespace connleak::render {
 
-// Ends with a newline. The same report gives the same text, its samples in the order of their
-// labels; no two have the same labels, which would make a reader refuse the whole.
+// Ends with a newline. The same report always gives the same text, with samples in label order. No
+// two samples have the same labels, because a reader would reject the whole text.
 std::string to_prometheus(const RunFacts& head, const Sample& sample, const Report& report);
 
 }  // namespace connleak::render

@@ -1,4 +1,4 @@
-// connleak scan: the report. Collects, diagnoses, renders.
+// connleak scan: reads, diagnoses and renders the report.
 #include "cli/options/common.h"
 #include "cli/options/parser.h"
 #include "cli/report/options.h"

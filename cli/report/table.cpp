@@ -18,11 +18,11 @@ namespace {
 
 using phrase::number;
 
-// Findings: the label's column, then the text's.
+// Findings: the width of the label's column; the text follows.
 constexpr std::size_t label_width = 10;
 constexpr std::size_t shares_shown = 6;
 constexpr std::size_t gaps_shown = 12;
-// Sentences that are wider than this are tiring to read, however wide the terminal is.
+// Wider sentences are hard to read, however wide the terminal is.
 constexpr std::size_t widest_prose = 110;
 
 std::string clients_text(const Server& server, const Report& report, std::size_t index) {
@@ -66,7 +66,7 @@ std::string settings_text(const Server& server, const ServerCounts& counts) {
     return text;
 }
 
-// What it is among its like; "" for a server by itself.
+// The server's role in its cluster or replication; "" for a standalone server.
 std::string topology_text(const Server& server) {
     const ServerTopology& topology = server.answer.topology;
     std::string text;
@@ -92,7 +92,7 @@ std::string topology_text(const Server& server) {
 std::string verdicts_text(const ServerCounts& counts) {
     using enum Verdict;
     std::string text;
-    // What wants attention first.
+    // Most important verdict first.
     for (const Verdict verdict :
          {ghost, orphan, suspect, close_wait, unaccepted, unverified, transient, healthy}) {
         const std::uint64_t count = counts.verdict[static_cast<std::size_t>(verdict)];
@@ -192,7 +192,8 @@ class Table {
                              number(finding.shares.size() - shares_shown)));
     }
 
-    // A command stays whole for copying: it is broken only behind a pipe, where the shell reads on.
+    // A command is kept on one line for copying: it is broken only after a pipe, where the shell
+    // expects more.
     void command(std::string_view text, std::size_t step, bool only) {
         std::string label =
             std::string(label_width, ' ') + (only ? std::string("  ") : fmt::format("{}  ", step));

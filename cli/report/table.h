@@ -1,5 +1,4 @@
-// The report for people: per server the state of things, what is wrong and what to do, who holds
-// what.
+// The report for people: for each server its state, the problems and their fixes, and the holders.
 #pragma once
 
 #include <cstddef>
@@ -12,18 +11,18 @@
 namespace connleak::render {
 
 struct TableStyle {
-    std::size_t columns = 100;  // taken as 80 to 200
+    std::size_t columns = 100;  // clamped to 80 to 200
     bool color = false;
-    bool connections = false;  // list every connection
+    bool connections = false;  // whether to list every connection
 };
 
 // "10.0.0.1:6379", "*:6379", "unix:/run/redis.sock".
 std::string place_of(const Server& server);
 
-// What came of a proof of life, one line: "probed 12: 8 answered, …".
+// The result of a proof of life, one line: "probed 12: 8 answered, …".
 std::string probes_text(const Probes& all);
 
-// What could not be seen, as lines below a table; "" when there is nothing.
+// The gaps, as lines below a table; "" if there are none.
 std::string gap_lines(const std::vector<Gap>& gaps, std::size_t columns, const Paint& paint);
 
 std::string to_table(const Sample& sample, const Report& report, TableStyle style);

@@ -1,4 +1,4 @@
-// connleak verify: the report, after the kernel has probed the peers that no table shows.
+// connleak verify: the report, after the kernel has probed the peers that are in no table.
 #include "cli/options/common.h"
 #include "cli/options/parser.h"
 #include "cli/report/options.h"

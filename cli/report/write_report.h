@@ -1,4 +1,4 @@
-// The report, in the format and to the place that the options name.
+// Writes the report in the format and to the destination that the options name.
 #pragma once
 
 #include <expected>
@@ -9,7 +9,7 @@
 
 namespace connleak::cli {
 
-// `connections`: the table lists each of them. One line on failure.
+// `connections`: the table lists every connection. The error is one line.
 std::expected<void, std::string> write_report(const collect::Run& run, const Options& options,
                                               bool connections);
 

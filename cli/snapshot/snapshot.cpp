@@ -1,5 +1,5 @@
-// connleak snapshot: this host's side as one document. Reads and prints; nothing is concluded, and
-// no server is asked.
+// connleak snapshot: this host's side as one document. It only reads and prints: it draws no
+// conclusions and asks no server.
 #include "cli/options/common.h"
 #include "cli/options/parser.h"
 #include "cli/output.h"

@@ -85,7 +85,7 @@ Json ends(const Tuple& tuple) {
     return {{"source", end(tuple.local)}, {"destination", end(tuple.remote)}};
 }
 
-// null: all.
+// null means all ports.
 Json json_ports(const std::vector<std::uint16_t>& ports) {
     if (ports.empty()) return nullptr;
     Json list = Json::array();
@@ -120,7 +120,7 @@ void snapshot_json(const collect::SnapshotRead& read, const std::vector<std::uin
     std::ranges::sort(processes, {}, &Process::pid);
     document.list("processes", processes, [](const Process* each) { return process(*each); });
 
-    // Before the sockets: which of them matter to a reader depends on it.
+    // Before the sockets: a reader needs them to decide which sockets are relevant.
     document.list("translations", read.translations, [](const TrackedConnection& each) {
         return Json{
             {"netns", each.netns}, {"original", ends(each.original)}, {"reply", ends(each.reply)}};

@@ -1,4 +1,4 @@
-// A host's own side as JSON (man/connleak-snapshot.schema.json).
+// Writes this host's snapshot as JSON (man/connleak-snapshot.schema.json).
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace connleak::render {
 
-// `ports`: those that the snapshot is restricted to. Ends with a newline; always valid UTF-8.
+// `ports`: the ports that the snapshot is restricted to. Ends with a newline; always valid UTF-8.
 void snapshot_json(const collect::SnapshotRead& read, const std::vector<std::uint16_t>& ports,
                    const Sink& sink);
 

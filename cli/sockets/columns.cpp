@@ -20,7 +20,7 @@ using Row = SocketRow;
 using View = SocketsView;
 using Number = std::optional<std::uint64_t>;
 
-// What the owners say, each different word once.
+// The owners' values, each different one once.
 template <typename Of>
 void append_of_owners(const Row& row, const View& view, std::string& out, const Of& of) {
     std::vector<std::string_view> said;
@@ -219,7 +219,7 @@ constexpr Column words(Text name, Need need, Text json, Text description,
                        decltype(Column::text) text) {
     return {name, left, need, json, description, text, {}, {}};
 }
-// Shown as the number that it is sorted by.
+// Shown as the number by which it is sorted.
 template <Number (*number)(const Row&, const View&)>
 constexpr Column figure(Text name, Need need, Text json, Text description) {
     return {name, right, need, json, description, as_text<number>, number, {}};

@@ -21,7 +21,7 @@ std::string unix_end(const netlink::UnixSocket* socket) {
     return socket != nullptr ? render::unix_name(*socket) : std::string();
 }
 
-// The port of the end that connects is a new one each time, and would count every connection apart.
+// The port of the connecting end differs each time, and would make every connection a separate key.
 std::string end_value(const SocketRow& row, const SocketsView& view, bool local) {
     if (row.unix_socket != nullptr)
         return unix_end(local ? row.unix_socket : render::unix_peer(row, view));
@@ -79,7 +79,8 @@ bool needs_owners(CountKey key) {
 std::vector<Count> count_sockets(std::span<const SocketRow> rows, const SocketsView& view,
                                  std::span<const CountKey> keys, std::int64_t persistent_after_s) {
     std::vector<Count> counts;
-    std::unordered_map<std::string, std::size_t> places;  // of the values, each behind its length
+    std::unordered_map<std::string, std::size_t>
+        places;  // index by values, each prefixed by its length
     for (const SocketRow& row : rows) {
         std::vector<std::string> values;
         std::string joined;

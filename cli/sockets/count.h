@@ -1,4 +1,4 @@
-// `--count-by`: sockets counted by what they have in common, as `ss | awk | sort | uniq -c` would.
+// `--count-by`: counts sockets by common values, as `ss | awk | sort | uniq -c` would.
 #pragma once
 
 #include <cstdint>
@@ -20,8 +20,8 @@ std::optional<CountKey> parse_count_key(std::string_view text);
 bool needs_owners(CountKey key);
 
 struct Count {
-    // One for each key, raw bytes; "" for none. A state as the report's JSON names it. Of the two
-    // ends of a connection the one that serves has its port, the other is an address alone.
+    // One for each key, raw bytes; "" for none. A state has its name from the report's JSON. The
+    // serving end of a connection is shown with its port, the other end as an address only.
     std::vector<std::string> values;
     std::uint64_t sockets = 0;
     std::uint64_t persistent = 0;
@@ -29,8 +29,8 @@ struct Count {
     friend bool operator==(const Count&, const Count&) = default;
 };
 
-// The most numerous first. A socket that several processes hold counts once. The sockets need
-// tcp_info for what is persistent and how old, and view.listening for `peer` and `local`.
+// Largest counts first. A socket with several owners counts once. The sockets must have tcp_info
+// for persistence and age; `peer` and `local` need view.listening.
 std::vector<Count> count_sockets(std::span<const render::SocketRow> rows,
                                  const render::SocketsView& view, std::span<const CountKey> keys,
                                  std::int64_t persistent_after_s);

@@ -1,4 +1,4 @@
-// What columns, counts and JSON say of a socket that is no plain member of its record.
+// Derived facts of a socket, for columns, counts and JSON.
 #pragma once
 
 #include <cstdint>
@@ -12,18 +12,17 @@
 
 namespace connleak::render {
 
-// The processes that hold the socket, each once, by pid.
+// The processes that hold the socket, each once, ordered by pid.
 std::vector<const Process*> owners_of(const SocketRow& row, const Processes& processes);
-// The one by which a socket that several hold is counted and grouped: the oldest.
+// The process by which a socket with several owners is counted and grouped: the oldest.
 const Process* holder_of(const SocketRow& row, const Processes& processes);
-// Of a Unix listener: the processes that wait for it to accept, each once, by pid.
+// For a Unix listener: the processes that wait to be accepted, each once, ordered by pid.
 std::vector<const Process*> pending_owners(const SocketRow& row, const Processes& processes);
-// TIME-WAIT and SYN-RECEIVED sockets have none, and the kernel says 0.
+// False for TIME-WAIT and SYN-RECEIVED sockets, for which the kernel reports 0.
 bool has_uid(const Socket& socket);
-// A path, or an abstract name with "@" for its NULs, as ss writes it; raw bytes otherwise.
+// A path, or an abstract name with "@" for its NULs, as ss prints it; otherwise raw bytes.
 std::string unix_name(const netlink::UnixSocket& socket);
-// The other end; the listener where that has not accepted yet. nullptr when there is none, or none
-// in sight.
+// The peer; before it is accepted, the listener. nullptr if there is none, or none in sight.
 const netlink::UnixSocket* unix_peer(const SocketRow& row, const SocketsView& view);
 std::string_view ss_name(netlink::UnixType type);    // u_str
 std::string_view to_string(netlink::UnixType type);  // stream

@@ -18,7 +18,7 @@ Json path_json(const netlink::UnixSocket& socket) {
     return {{"path", text_or_null(unix_name(socket))}};
 }
 
-// The other end of a Unix socket.
+// The peer of a Unix socket.
 Json peer_json(const SocketRow& row, const SocketsView& view) {
     const std::uint32_t inode = row.unix_socket->peer_inode;
     const netlink::UnixSocket* peer = unix_peer(row, view);
@@ -28,7 +28,7 @@ Json peer_json(const SocketRow& row, const SocketsView& view) {
             {"owners", json_owners(view.processes, inode != 0 ? inode : peer->socket.inode)}};
 }
 
-// Who waits for a listener to accept.
+// The clients that wait for a listener to accept.
 Json pending_json(const SocketRow& row, const SocketsView& view) {
     Json list = Json::array();
     for (const std::uint32_t inode : row.unix_socket->pending) {
@@ -86,7 +86,7 @@ void write_document(std::string_view name, const Rows& rows, std::span<const Gap
     document.end();
 }
 
-// `kind` is the type of a row's object, and the summary's name for their number is its plural.
+// `kind` is the type of a row's object; its plural is the summary's name for their number.
 template <typename Rows, typename Make>
 void write_lines(const std::string& kind, const Rows& rows, std::span<const Gap> gaps,
                  const Sink& sink, const Make& make) {
@@ -132,7 +132,7 @@ void fill_socket(Json& json, const SocketRow& row, const SocketsView& view) {
 
     if (!has_uid(socket)) json["uid"] = nullptr;
     if (peer_heard_ms(socket)) return;
-    // Without a peer the kernel counts them from the host's start.
+    // Without a peer the kernel counts these from the host's boot.
     for (const char* name : {"last_data_received_ms", "last_data_sent_ms", "last_ack_received_ms"})
         json[name] = nullptr;
 }

@@ -29,10 +29,10 @@ namespace connleak::cli {
 
 namespace {
 
-// Calls `each` with every name of every TCP service, the first name of a service first.
+// Calls `each` for every name of every TCP service, a service's main name first.
 template <typename Each>
 void for_each_service(const Each& each) {
-    // No other thread asks for services.
+    // No other thread reads services.
     ::setservent(1);  // NOLINT(concurrency-mt-unsafe)
     servent entry{};
     servent* found = nullptr;
@@ -68,8 +68,8 @@ std::string host_name(const Address& address) {
     return status == 0 ? printable(name.data()) : std::string();
 }
 
-// Shared with threads that can outlive the question: a resolver takes its own time, and what it
-// holds up then ends with the process.
+// Shared with threads that can outlive the lookup: a resolver can block for long, and a blocked
+// thread ends with the process.
 struct Lookup {
     std::vector<Address> addresses;
     std::atomic<std::size_t> next = 0;
@@ -88,7 +88,7 @@ struct Lookup {
     }
 };
 
-// Where cgroup2 is mounted; "" for nowhere.
+// The mount point of cgroup2; "" if it is not mounted.
 std::string cgroup_mount() {
     std::ifstream mounts("/proc/self/mounts");
     std::string line;
@@ -100,7 +100,7 @@ std::string cgroup_mount() {
     return "";
 }
 
-// A cgroup's id is the file handle of its folder (kernfs), as bpf_get_current_cgroup_id(7) tells.
+// A cgroup's id is the file handle of its folder (kernfs), see bpf_get_current_cgroup_id(7).
 std::string cgroup_path(const Descriptor& mount, const std::string& mount_point, std::uint64_t id) {
     constexpr int kernfs_handle = 0xfe;  // FILEID_KERNFS
     alignas(file_handle) std::array<char, sizeof(file_handle) + sizeof id> bytes{};
@@ -156,7 +156,7 @@ void resolve_names(std::span<const render::SocketRow> rows, std::chrono::millise
     std::unique_lock lock(lookup->mutex);
     lookup->changed.wait_for(lock, limit,
                              [&] { return lookup->finished == lookup->addresses.size(); });
-    lookup->next = lookup->addresses.size();  // no more of them
+    lookup->next = lookup->addresses.size();  // stop further lookups
     view.hosts = std::move(lookup->names);
     lookup->names.clear();
 }

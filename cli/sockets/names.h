@@ -1,5 +1,5 @@
-// Names for what the kernel tells as numbers: hosts and services for --resolve and for the filter,
-// control groups.
+// Names for the kernel's numbers: hosts and services for --resolve and for the filter, and control
+// groups.
 #pragma once
 
 #include <chrono>
@@ -10,16 +10,16 @@
 
 namespace connleak::cli {
 
-// Services of TCP from getservent(3), hosts by cli/resolve.
+// Services of TCP from getservent(3), hosts from cli/resolve.
 FilterNames filter_names();
 
 // Fills view.services and view.hosts (getnameinfo(3)) for the rows' addresses. Each address is
-// asked for once; what has no answer within `limit` stays a number.
+// looked up once; without an answer within `limit` it stays numeric.
 void resolve_names(std::span<const render::SocketRow> rows, std::chrono::milliseconds limit,
                    render::SocketsView& view);
 
-// Fills view.cgroups with the paths of the rows' control groups, below the mount point of cgroup2.
-// Those that are gone, or that we may not see, stay numbers.
+// Fills view.cgroups with the paths of the rows' control groups, relative to the mount point of
+// cgroup2. Control groups that are gone or not accessible stay numbers.
 void name_cgroups(std::span<const render::SocketRow> rows, render::SocketsView& view);
 
 }  // namespace connleak::cli

@@ -41,9 +41,9 @@ Exit status: 0 done, 2 bad usage, 3 nothing could be reported.)";
 // ---------------------------------------------------------------- arguments
 
 struct Arranged {
-    Arguments options;  // in a form that the parser takes without looking at neighbours
+    Arguments options;  // in a form that can be parsed argument by argument
     Arguments filter;
-    std::uint32_t states = 0;  // by the last of -a and -l, as in ss
+    std::uint32_t states = 0;  // set by the last of -a and -l, as in ss
 };
 
 constexpr std::uint32_t listening = state_bit(State::listen) | state_bit(State::closed);
@@ -51,7 +51,7 @@ constexpr std::uint32_t by_default =
     filter::all_states &
     ~(listening | state_bit(State::time_wait) | state_bit(State::syn_received));
 
-// Tells options from the filter, which may stand between them.
+// Separates the options from the filter, which may stand between them.
 class Arranger {
   public:
     Arranger(const Command& command, const Arguments& all) : command_(command), all_(all) {}
@@ -84,7 +84,7 @@ class Arranger {
         return all_.begin() + static_cast<std::ptrdiff_t>(at_) + 1;
     }
 
-    // The option of this name, when its value stands in the next argument.
+    // The option of this name, if its value is in the next argument.
     [[nodiscard]] const Option* with_value(std::string_view name) const {
         const auto found = std::ranges::find_if(command_.options, [name](const Option& option) {
             return option.kind != Kind::flag && option.is_called(name);
@@ -92,7 +92,7 @@ class Arranger {
         return found == command_.options.end() ? nullptr : &*found;
     }
 
-    // The next argument, whatever it begins with.
+    // Takes the next argument, even if it begins with a dash.
     void take_value(const Option& option) {
         const bool present = next() != all_.end();
         arranged_.options.push_back(present ? fmt::format("{}={}", option.name(), *next())
@@ -100,8 +100,8 @@ class Arranger {
         at_ += present ? 1 : 0;
     }
 
-    // "-tano" is "-t -a -n", and its o asks for timers as in ss: they are shown in any case.
-    // Columns are chosen by an -o that begins its argument.
+    // "-tano" is "-t -a -n", and its o asks for timers as in ss, which are always shown. Only an -o
+    // at the start of an argument selects columns.
     void take_letters(std::string_view letters) {
         for (std::size_t at = 0; at < letters.size(); ++at) {
             const char letter = letters[at];
@@ -160,7 +160,7 @@ Columns default_columns(bool only_unix) {
 constexpr const char* needs_columns =
     "-o chooses columns and needs their names (timers, for which ss has -o, are shown by default)";
 
-// "a,b" in place of the columns, "+a,b" behind them.
+// "a,b" replaces the columns, "+a,b" appends to them.
 std::optional<std::string> choose_columns(std::string_view list, SocketsOptions& options) {
     const bool more = list.starts_with('+');
     if (more) list.remove_prefix(1);
@@ -277,7 +277,8 @@ Command sockets_command() {
 std::expected<SocketsOptions, Stop> parse_sockets_options(const Arguments& all) {
     const Command command = sockets_command();
     Arranged arranged = Arranger(command, all).arrange();
-    for (const std::string& option : arranged.options)  // before the parser says it in its own way
+    for (const std::string& option :
+         arranged.options)  // before the parser reports it in other words
         if (option == "--columns" || option == "--columns=")
             return std::unexpected(Stop{usage_error, needs_columns});
     const auto given = parse(command, arranged.options);

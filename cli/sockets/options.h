@@ -1,5 +1,5 @@
-// The command line of `connleak sockets`: options with ss's letters where ss has them, wherever
-// they stand, and the filter between them.
+// The command line of `connleak sockets`: options with ss's letters where ss has them, in any
+// position, and the filter between them.
 #pragma once
 
 #include <cstdint>
@@ -21,13 +21,13 @@ struct SortBy {
 
 struct SocketsOptions {
     std::vector<std::string> filter;  // its tokens
-    std::uint32_t states = 0;         // where the filter names none; bit 1 << State
+    std::uint32_t states = 0;         // default if the filter names none; bit 1 << State
     bool tcp = true;
     bool unix_sockets = false;
     bool ipv4 = true;
     bool ipv6 = true;
     std::vector<const render::Column*> columns;
-    bool netns_column = true;  // shown when there is more than one namespace
+    bool netns_column = true;  // shown only if there is more than one namespace
     std::vector<SortBy> sort;
     std::vector<CountKey> count_by;
     render::TimerStyle timer = render::TimerStyle::netstat;

@@ -23,7 +23,7 @@ namespace {
 
 using render::SocketRow;
 
-// -4 and -6 are of the socket's family, as in ss, and of no matter for Unix sockets.
+// -4 and -6 apply to the socket's family, as in ss, and not to Unix sockets.
 Filter with_family(const SocketsOptions& options, const Filter& filter) {
     if (options.ipv4 == options.ipv6) return filter;
     Filter result = filter;
@@ -67,9 +67,9 @@ class Reader {
                                   "some sockets of this network namespace may be missing"});
     }
 
-    // Devices and the range of ports, for the filter and for names.
+    // Reads devices and the port range, for the filter and for names.
     void look_around(const netlink::Netns& place) {
-        // Where it cannot be entered, its tables cannot be read either, and that is a gap.
+        // If it cannot be entered, its tables cannot be read either, which is already a gap.
         static_cast<void>(place.run([&] {
             if (std::FILE* file = std::fopen("/proc/sys/net/ipv4/ip_local_port_range", "re")) {
                 filter::PortRange range;
@@ -101,14 +101,14 @@ class Reader {
         auto& sockets = into_.sockets.emplace_back(std::move(dump.sockets));
         into_.rows.reserve(into_.rows.size() + sockets.size());
         for (Socket& socket : sockets) {
-            if (socket.state == State::listen) socket.info.reset();  // of a connection it has none
+            if (socket.state == State::listen) socket.info.reset();  // it has none
             take({&socket, nullptr});
         }
         if (wanted_.probes && !wanted_.info) read_probes(*table);
     }
 
-    // A retransmission hides the keepalive probes that were not answered before it. netstat shows
-    // both, and tcp_info has them: asked for one by one, because these sockets are few.
+    // A retransmission timer hides earlier unanswered keepalive probes. netstat shows both, and
+    // tcp_info has them: these sockets are few, so they are read one by one.
     void read_probes(netlink::SocketTable& table) {
         for (Socket& socket : into_.sockets.back()) {
             if (socket.timer.kind != TimerKind::retransmit) continue;
@@ -192,7 +192,7 @@ class Reader {
     const Wanted wanted_;
     SocketsRead& into_;
     std::map<NetnsId, filter::PortRange> ports_;
-    bool unsure_ = false;  // the filter waits for the owners of some sockets
+    bool unsure_ = false;  // the filter needs the owners of some sockets
 };
 
 }  // namespace

@@ -1,5 +1,5 @@
-// connleak sockets: what ss and netstat -o show, and what they cannot. Reads, filters, prints;
-// nothing is concluded, and no server is asked.
+// connleak sockets: shows what ss and netstat -o show, and more. It reads, filters and prints: it
+// draws no conclusions and asks no server.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -55,7 +55,7 @@ Wanted what_is_wanted(const SocketsOptions& options, const Filter& filter) {
     return wanted;
 }
 
-// Before the processes, whose names are of any length.
+// Before the processes, whose names vary in length.
 void add_netns_column(std::vector<const render::Column*>& columns) {
     const render::Column* netns = render::find_column("NETNS");
     if (std::ranges::find(columns, netns) != columns.end()) return;
@@ -92,7 +92,7 @@ void print_counts(const SocketsOptions& options, const SocketsRead& read,
                              {options.headings, wants_color(options.color, options.output)}, sink);
 }
 
-// JSON has the gaps inside. Beside a table they would be in the way of whatever reads its lines.
+// JSON contains the gaps. Within a table they would disturb programs that read its lines.
 void tell_gaps(const std::vector<Gap>& gaps) {
     for (const Gap& gap : gaps)
         fmt::print(stderr, "connleak: {} {}: {} ({})\n", gap.source, printable(gap.scope),

@@ -15,7 +15,7 @@ namespace {
 constexpr std::string_view gap = "  ";
 constexpr std::size_t piece = std::size_t{64} * 1024;
 
-// Nearly every cell is ASCII, and printable text of that is as wide as it is long.
+// Nearly every cell is ASCII; printable ASCII is as wide as it is long.
 std::size_t width_of(std::string_view text) {
     const bool ascii = std::ranges::all_of(
         text, [](char each) { return static_cast<unsigned char>(each) < 0x80; });
@@ -47,7 +47,7 @@ class TableWriter {
         return cell_.empty() ? column.absent : std::string_view(cell_);
     }
 
-    // Nothing stands behind the last column, so a left-aligned one needs no width.
+    // Nothing follows the last column, so a left-aligned one needs no width.
     [[nodiscard]] bool is_open_end(std::size_t at) const {
         return at + 1 == columns_.size() && columns_[at]->align == Grid::Align::left;
     }

@@ -80,7 +80,7 @@ void append_owners(const SocketRow& row, const Processes& processes, std::string
         out += "(\"";
         const auto process = processes.by_pid.find(owner.pid);
         if (process != processes.by_pid.end()) {
-            // A quotation mark in a name is not the one at its end.
+            // A quotation mark in a name must not look like the closing one.
             for (const char each : printable(process->second.comm)) {
                 if (each == '"' || each == '\\') out += '\\';
                 out += each;
@@ -96,8 +96,8 @@ void append_owners(const SocketRow& row, const Processes& processes, std::string
 
 namespace {
 
-// Of netstat's two counts behind the time the first is of retransmissions, the second of probes.
-// The kernel gives the one that belongs to the timer; tcp_info has the probes in any case.
+// After the time netstat shows two counts: retransmissions and probes. The kernel reports the one
+// that belongs to the timer; tcp_info always has the probes.
 void append_as_netstat(const Socket& socket, std::string& out) {
     constexpr std::array<std::string_view, 6> names{"off",      "on",    "keepalive",
                                                     "timewait", "probe", "delack"};

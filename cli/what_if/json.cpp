@@ -11,7 +11,7 @@ namespace connleak::render {
 
 namespace {
 
-// The verdicts that a client of the server's list can have.
+// The verdicts that a row can have.
 constexpr std::array listed_verdicts{Verdict::healthy,    Verdict::ghost,      Verdict::suspect,
                                      Verdict::unverified, Verdict::close_wait, Verdict::transient};
 
@@ -54,7 +54,7 @@ void what_if_json(const RunFacts& head, const Sample& sample, std::span<const Wh
                   const Sink& sink) {
     std::vector<Json> candidates;
     std::vector<Json> servers;
-    // Of several servers the value that is harmless for all of them.
+    // The value that is harmless for all servers.
     std::optional<std::int64_t> harmless;
     for (const WhatIf& answer : answers) {
         const Server& server = sample.servers[answer.server];

@@ -12,7 +12,7 @@
 namespace connleak::cli {
 
 struct WhatIfOptions : Options {
-    std::vector<std::int64_t> timeouts_s;  // each once, 1 s to ten years
+    std::vector<std::int64_t> timeouts_s;  // unique values, 1 s to ten years
     bool verify = false;
     collect::ProofOptions proof;
 };

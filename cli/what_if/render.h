@@ -1,4 +1,4 @@
-// What a timeout would do, for people and for programs.
+// The effect of a timeout, as text and as JSON.
 #pragma once
 
 #include <span>
@@ -11,7 +11,7 @@ namespace connleak::render {
 
 std::string what_if_table(const Sample& sample, std::span<const WhatIf> answers, bool color);
 
-// As man/connleak-what-if.schema.json describes.
+// Schema: man/connleak-what-if.schema.json.
 void what_if_json(const RunFacts& head, const Sample& sample, std::span<const WhatIf> answers,
                   const Sink& sink);
 

@@ -25,7 +25,7 @@ std::uint64_t of(const VerdictCounts& counts, Verdict verdict) {
     return counts[static_cast<std::size_t>(verdict)];
 }
 
-// What is neither healthy nor a ghost.
+// Connections that are neither healthy nor ghosts.
 std::uint64_t unsure(const VerdictCounts& counts) {
     std::uint64_t total = 0;
     for (const std::uint64_t each : counts) total += each;
@@ -57,8 +57,8 @@ std::string candidates(const WhatIf& answer, const Paint& paint) {
     return lines_of(grid.lines(columns, {6}), paint);
 }
 
-// Whose connections a value closes, for the smallest value that closes any: the longer ones close
-// a part of these.
+// The owners of the connections that the smallest effective value closes; longer values close a
+// subset of these.
 std::string whose(const WhatIf& answer, const Paint& paint) {
     const TimeoutCandidate* chosen = nullptr;
     for (const TimeoutCandidate& each : answer.candidates)
@@ -95,7 +95,7 @@ std::uint64_t total(const IdleRange& range) {
            unsure(range.verdict) + range.exempt;
 }
 
-// The idle times as bars; each kind that is there has at least one mark.
+// The idle times as bars; each kind that occurs has at least one mark.
 std::string picture(const WhatIf& answer, const Paint& paint) {
     std::uint64_t most = 0;
     std::size_t first = answer.idle.size(), last = 0;

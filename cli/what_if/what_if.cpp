@@ -1,4 +1,4 @@
-// connleak what-if: what a `timeout` would do, told from the server's list and the verdicts.
+// connleak what-if: the effect of a `timeout`, computed from the server's list and the verdicts.
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -12,9 +12,9 @@ namespace connleak::collect {
 
 namespace {
 
-// Above this many a dump of the whole table is cheaper than to ask for each.
+// Above this number a dump of the whole table is cheaper than single lookups.
 constexpr std::size_t few = 32;
-// A probe and what the kernel may send beside it; a socket that sends more is not idle.
+// A probe and other segments the kernel may send; a socket that sends more is not idle.
 constexpr std::size_t most_seen = 3;
 
 }  // namespace
@@ -25,7 +25,7 @@ ProbedNamespaces::ProbedNamespaces(Namespaces& namespaces, std::span<Candidate> 
         const Socket& socket = *candidates[at].socket;
         Probed& probed = probed_[socket.netns];
         probed.candidates.emplace(socket.tuple, at);
-        // The server's port tells the connections of interest on either side.
+        // The server's port identifies the relevant connections on either side.
         probed.ports.push_back(candidates[at].subject.client_side ? socket.tuple.remote.port
                                                                   : socket.tuple.local.port);
     }
@@ -89,7 +89,7 @@ void ProbedNamespaces::receive(std::span<Candidate> candidates) {
                 return;
             probes::ProbeChannel::Copy copy;
             copy.packet.assign(seen.packet.begin(), seen.packet.end());
-            // On its way through a bridge or a VLAN the same packet is seen once per device.
+            // Through a bridge or a VLAN, the same packet is seen once per device.
             if (std::ranges::any_of(candidate.seen,
                                     [&](const auto& other) { return other.packet == copy.packet; }))
                 return;
@@ -142,13 +142,13 @@ void ProbedNamespaces::look_in(const Probed& probed, netlink::SocketTable& table
             take(at, found->second);
             continue;
         }
-        // A dump can miss a socket that lives; a lookup does not.
+        // A dump can miss an existing socket; a lookup does not.
         const auto looked =
             table.lookup(socket.tuple, socket.interface != 0 ? std::vector{socket.interface}
                                                              : std::vector<std::uint32_t>());
         if (!looked) continue;
         const bool same = *looked && (*looked)->cookie == socket.cookie;
-        // TIME-WAIT is a record of its own in the kernel, with a cookie of its own.
+        // In the kernel, TIME-WAIT is a separate record with its own cookie.
         const bool ending = *looked && (*looked)->state == State::time_wait;
         take(at, same || ending ? &**looked : nullptr);
     }

@@ -21,27 +21,27 @@ namespace {
 using probes::BorrowedSocket;
 using probes::KeepaliveProbe;
 
-// A socket that was heard within this time is not idle enough to be probed (TCP_KEEPIDLE counts in
+// A socket heard within this time is not idle long enough to be probed (TCP_KEEPIDLE counts in
 // seconds).
 constexpr std::int64_t quiet_ms = 1000;
-// Borrowed at the same time: few descriptors of ours, and few owners whose close() waits for us.
+// Maximum borrowed at the same time: limits our descriptors, and the owners whose close() waits for
+// us.
 constexpr std::size_t most_borrowed = 256;
-// The kernel's timer fires within some milliseconds; while the owner uses the socket it tries
-// every 50.
+// The kernel's timer fires within some milliseconds; while the owner uses the socket, it retries
+// every 50 ms.
 constexpr std::int64_t sending_ms = 500;
-// For the probe to appear on the wire behind queues, and for the reset that a near peer answers
-// with.
+// Time for the probe to pass the queues and appear on the wire, and for a nearby peer's reset.
 constexpr std::int64_t appearing_ms = 50;
-// Without a wire only a borrowed socket tells a reset from an ordinary end, so it is held for a
-// round trip.
+// Without a probe channel, only a borrowed socket can distinguish a reset from an ordinary close,
+// so it is held for one round trip.
 constexpr std::int64_t resetting_ms = 300;
-// Three to half a second, in which a Linux peer answers one of them at most
+// Three in half a second, the interval in which a Linux peer answers at most one of them
 // (tcp_invalid_ratelimit).
 constexpr std::int64_t copy_interval_ms = 175;
 constexpr std::int64_t copies_per_rate = 10;
 constexpr std::int64_t look_interval_ms = 100;
 
-// So many in a second, and half a second's worth at once.
+// A rate limit per second, with a burst of half a second's worth.
 class Allowance {
   public:
     explicit Allowance(std::int64_t per_second)
@@ -93,7 +93,7 @@ class Prover {
         std::this_thread::sleep_for(std::chrono::milliseconds(borrowed_.empty() ? 5 : 2));
     }
 
-    // Puts back what is borrowed at this moment; what is not decided stays so.
+    // Restores the sockets that are borrowed now; undecided ones stay undecided.
     void leave_rest() {
         for (const std::size_t at : borrowed_) {
             Candidate& candidate = candidates_[at];
@@ -181,7 +181,7 @@ class Prover {
         }
     }
 
-    // The first owner that lends it.
+    // From the first owner from which it can be borrowed.
     std::optional<BorrowedSocket> borrow(Candidate& candidate) {
         const auto owners = sample_.processes.owners.find(candidate.socket->inode);
         if (candidate.socket->inode == 0 || owners == sample_.processes.owners.end()) {
@@ -204,7 +204,7 @@ class Prover {
                      refused->missing.empty() ? "its descriptor could not be borrowed"
                                               : std::string_view(refused->missing));
         else
-            waiting_.push_back(at(candidate));  // closed since: the kernel's table tells how
+            waiting_.push_back(at(candidate));  // closed meanwhile: the kernel's table shows how
         return std::nullopt;
     }
 
@@ -260,8 +260,7 @@ class Prover {
                 return true;
             }
             if (!candidate.proof.sent) candidate.sent_at = now;
-            candidate.proof.sent =
-                true;  // or answered before it could be: it is alive all the same
+            candidate.proof.sent = true;  // or answered before that: it is alive in either case
             const bool wire = namespaces_.has_wire(*candidate.socket);
             const bool seen = candidate.seen.size() == 1 && candidate.probe->alone();
             if (step == KeepaliveProbe::Step::sent &&
@@ -274,7 +273,7 @@ class Prover {
                 candidate.copies = true;
                 candidate.next_copy = now + copy_interval_ms;
             }
-            // It cannot have been closed by its owner meanwhile, so this was a reset.
+            // While it was borrowed its owner could not close it, so this was a reset.
             if (step == KeepaliveProbe::Step::ended && !wire) candidate.watched.reset_seen = true;
             give_back(candidate);
             waiting_.push_back(index);
@@ -289,7 +288,7 @@ class Prover {
         if (candidate.proof.sent) return decided;
         if (socket == nullptr || socket->state != State::established) return ProbeOutcome::closed;
         if (candidate.refused.empty()) return ProbeOutcome::not_probed;
-        // Only watched: what it hears, it hears without us.
+        // Only watched: it can hear its peer without our probe.
         if (!decided) return std::nullopt;
         return *decided == ProbeOutcome::answered ? ProbeOutcome::heard : ProbeOutcome::not_probed;
     }
@@ -297,7 +296,8 @@ class Prover {
     void look_at_waiting() {
         namespaces_.look(candidates_, waiting_, [&](std::size_t index, const Socket* socket) {
             Candidate& candidate = candidates_[index];
-            // The wire saw a reset before the socket's end, but maybe after we looked there last.
+            // The channel may have seen a reset before the socket ended, but after our last look
+            // there.
             if (socket == nullptr) namespaces_.receive(candidates_);
             const auto outcome = outcome_of(candidate, socket);
             if (!outcome) return;
@@ -353,9 +353,9 @@ class Prover {
     ProofOptions options_;
     Allowance taking_up_;
     Allowance copying_;
-    std::priority_queue<Due, std::vector<Due>, std::greater<>> queue_;  // not taken up yet
+    std::priority_queue<Due, std::vector<Due>, std::greater<>> queue_;  // not started yet
     std::vector<std::size_t> borrowed_;
-    std::vector<std::size_t> waiting_;  // probed and given back, or ended meanwhile
+    std::vector<std::size_t> waiting_;  // probed and returned, or ended meanwhile
     std::map<Why, std::size_t> not_done_;
     std::size_t left_ = 0;
     std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();

@@ -22,8 +22,8 @@ namespace {
 
 constexpr std::size_t asked_at_once = 8;
 
-// Where to connect to a server, the likeliest first. Loopback where it listens there: protected
-// mode lets nobody else in.
+// Where to connect to a server, most likely address first. Loopback if it listens there: protected
+// mode refuses all others.
 std::vector<Endpoint> ways_to(const std::vector<Namespace>& networks, const Server& server) {
     std::vector<Endpoint> ways;
     const auto add = [&](const Endpoint& end) {
@@ -53,8 +53,8 @@ std::vector<Endpoint> ways_to(const std::vector<Namespace>& networks, const Serv
     return ways;
 }
 
-// Whether another address, port or path of the same server may do better: not where it answered,
-// refused for its limit, or already took all the time there is.
+// Whether another address, port or path of the same server may work better: not if it answered,
+// refused because of its limit, or used all of the time.
 bool worth_another_try(const ServerAnswer& answer) {
     if (family_of(answer.kind).asking.addresses_differ &&
         (answer.refused_at_limit || answer.login_denied))
@@ -63,14 +63,14 @@ bool worth_another_try(const ServerAnswer& answer) {
            answer.error.find("no answer") == std::string::npos;
 }
 
-// How much an attempt has brought.
+// How useful the result of an attempt is.
 int worth(const ServerAnswer& answer) {
     if (answer.refused_at_limit) return 2;
     if (answer.login_denied) return 1;
     return answer.reachable ? 3 : 0;
 }
 
-// What is to be asked by TLS is never asked in plain text instead.
+// A server to be asked by TLS is never asked in plain text instead.
 void leave_unasked(Server& server, std::vector<Gap>& gaps) {
     server.answer.error =
         fmt::format("TLS is not in this build of connleak: {}", probes::why_no_tls());
@@ -79,8 +79,8 @@ void leave_unasked(Server& server, std::vector<Gap>& gaps) {
                     "all that the server knows; what follows is what the kernel shows without it"});
 }
 
-// Whom the server's certificate must be for. A server whose listening socket is in sight is not
-// taken for another one, so that of an address nothing is asked.
+// The name that the server's certificate must be for. A server whose listening socket is in sight
+// cannot be mistaken for another one, so no name is required for an address.
 std::string certificate_name(const Server& server) {
     if (!server.host_name.empty()) return server.host_name;
     return server.listening.empty() ? server.endpoint.address.text() : "";
@@ -89,7 +89,7 @@ std::string certificate_name(const Server& server) {
 struct Asked {
     std::shared_ptr<probes::Conversation> conversation;
     ServerAnswer answer;
-    std::optional<std::int32_t> peer_pid;  // of a Unix socket's other end
+    std::optional<std::int32_t> peer_pid;  // at the other end of a Unix socket
     std::string user;
 };
 
@@ -104,8 +104,9 @@ ServerAnswer no_way(ServerKind kind, const std::string& scope, const std::string
     return answer;
 }
 
-// Some families have places of their own for a login, which hold unless this run was given another;
-// what is there for Redis alone (REDISCLI_AUTH) is tried last, and only at a server that was named.
+// Some families have their own sources for a login, which apply unless this run was given another
+// one. REDISCLI_AUTH, which is for Redis only, is tried last, and only at a server that the user
+// named.
 probes::Credentials credentials_for(const Request& request, const Server& server,
                                     const std::string& password) {
     probes::Credentials credentials{.user = request.user,
@@ -125,13 +126,13 @@ probes::Credentials credentials_for(const Request& request, const Server& server
     return credentials;
 }
 
-// Where the server is asked from.
+// The namespace from which the server is asked.
 const netlink::Netns& place_of(const Server& server, const Namespaces& namespaces) {
     const netlink::Netns* chosen = server.netns ? namespaces.find(*server.netns) : nullptr;
     return chosen != nullptr ? *chosen : namespaces.home();
 }
 
-// What one run asks all of its servers with.
+// What all servers of one run are asked with.
 struct Asking {
     const Request& request;
     const Login& login;
@@ -181,7 +182,7 @@ Asked ask_one(const Asking& run, const Server& server, const probes::Credentials
         const ServerAnswer& answer = asked.answer;
         const bool goes_on = worth_another_try(answer);
         if (port != 0 && server.tls && answer.tls == false) without_tls = port;
-        // The first failure is the one to report: it is of the address that the server is named by.
+        // The first failure is reported: it belongs to the address that the server is named by.
         if (before.answer.asked && worth(answer) <= worth(before.answer)) asked = std::move(before);
         return goes_on;
     };
@@ -196,7 +197,7 @@ Asked ask_one(const Asking& run, const Server& server, const probes::Credentials
         }
         return true;
     };
-    // Where TLS was not asked for: what is wrong with it is to be told, not gone around.
+    // Only without TLS: a TLS problem must be reported, not worked around.
     const auto by_unix = [&] {
         if (server.tls) return false;
         for (const UnixWay& way : unix_ways_to(server)) {

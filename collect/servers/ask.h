@@ -1,4 +1,4 @@
-// Asks the servers, all at the same time, each from inside its own network namespace.
+// Asks all servers concurrently, each from inside its own network namespace.
 #pragma once
 
 #include <memory>
@@ -10,14 +10,14 @@
 
 namespace connleak::collect {
 
-// How the run proves who it is.
+// How the run authenticates.
 struct Login {
     std::string password;                           // "" for none
-    std::shared_ptr<const probes::TlsContext> tls;  // nullptr where nobody is asked by TLS
+    std::shared_ptr<const probes::TlsContext> tls;  // nullptr if no server is asked by TLS
 };
 
-// `servers`, with the answer of each that may be asked and the conversation it was asked in. Remote
-// servers are asked only when a TARGET names them, tcp:// servers never.
+// `servers`, with the answer of each server that may be asked, and its conversation. Remote servers
+// are asked only if a TARGET names them, tcp:// servers never.
 Read<std::vector<Server>> ask_servers(const Request& request, const Login& login,
                                       const Namespaces& namespaces,
                                       const std::vector<Namespace>& networks,

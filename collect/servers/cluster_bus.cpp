@@ -53,7 +53,7 @@ std::vector<Server> with_settled_bus(std::vector<Server> servers) {
             move_port(*topology.cluster_port, server.listening, server.bus);
         else
             part_links(server);
-        // Named by the bus's port, it is to be named by that of its clients.
+        // A server named by its bus port is renamed to its client port.
         if (has_port(server.bus, server.endpoint.port) && !server.listening.empty())
             server.endpoint.port = server.listening.front().port;
     }

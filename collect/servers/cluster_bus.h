@@ -1,5 +1,5 @@
-// The port by which the servers of a cluster talk to one another: Redis Cluster's bus, Galera's and
-// MySQL's group replication. It is no place for clients, and its links stand in no client list.
+// The port on which the servers of a cluster talk to each other: Redis Cluster's bus, Galera's and
+// MySQL's group replication. Clients do not use it, and its links are in no client list.
 #pragma once
 
 #include <vector>
@@ -8,18 +8,20 @@
 
 namespace connleak::collect {
 
-// Until the server is asked its ports tell, by what its family's links listen on: of two that are
-// 10000 apart the higher one is Redis's bus; MySQL's are known by their usual numbers.
+// Guesses the bus ports before the server is asked, from what the links of its family listen on: of
+// two ports that differ by 10000, the higher one is Redis's bus; MySQL's are known by their usual
+// numbers.
 void part_links(Server& server);
 
-// A port that a TARGET names is one for clients, until the server says otherwise.
+// Treats a port named by a TARGET as a client port until the server says otherwise.
 void keep_port(std::uint16_t port, Server& server);
 
-// After the servers were asked: a port that discovery took for a bus is an ordinary one again where
-// the server is in no cluster, and one that only the server tells (cluster-port) is a bus.
+// Call it after the servers were asked: a port guessed to be a bus becomes an ordinary port if the
+// server is in no cluster, and a port known only from the server's answer (cluster-port) becomes a
+// bus.
 std::vector<Server> with_settled_bus(std::vector<Server> servers);
 
-// With the links of each bus counted among the sockets.
+// Counts the links of each bus among the sockets.
 std::vector<Server> with_bus_links(std::vector<Server> servers, const std::vector<Socket>& sockets);
 
 }  // namespace connleak::collect

@@ -35,8 +35,8 @@ bool is_usual(std::uint16_t port) {
     return contains(usual_ports(), port);
 }
 
-// How the report names a server by its listening sockets: what others can reach it by, the usual
-// port first.
+// The name of a server by its listening sockets: an address that others can reach, preferably with
+// the usual port.
 Endpoint best_name(const std::vector<Endpoint>& listening) {
     const auto rank = [](const Endpoint& end) {
         return std::tuple(!is_usual(end.port), end.port, end.address.is_loopback(),
@@ -45,7 +45,7 @@ Endpoint best_name(const std::vector<Endpoint>& listening) {
     return *std::ranges::min_element(listening, {}, rank);
 }
 
-// Gives the server the listening sockets of the process.
+// Adds the process's listening sockets to the server.
 void listen_by_tcp(const Listeners& listeners, const probes::ServerProcess& process,
                    Server& server) {
     for (const Socket& socket : listeners.tcp) {
@@ -72,7 +72,7 @@ class Discovery {
 
     std::vector<Server> take() { return std::move(servers_); }
 
-    // Every server process of which a listening socket is in sight.
+    // Adds every server process with a listening socket in sight.
     void add_local() {
         bool hidden = false;
         for (const probes::ServerProcess& process : listeners_.processes) {
@@ -81,7 +81,7 @@ class Discovery {
         }
         for (const Socket& socket : listeners_.tcp) {
             const std::uint16_t port = socket.tuple.local.port;
-            // Whose name is hidden may still be a Redis, where one listens by custom.
+            // A process with a hidden name may still be a Redis if it listens on a usual port.
             if (contains(request_.ports, port) || (is_usual(port) && (hidden || unseen(socket))))
                 add_listener(socket, usual_kind(port));
         }
@@ -112,7 +112,7 @@ class Discovery {
                 meant->tls |= target.tls;
                 meant->host_name = name;
             }
-            // A host's own address, and loopback above all, means the namespace we are in.
+            // A host's own address, and especially loopback, refers to our own namespace.
             if (listens && !addresses.empty()) break;
         }
         if (listens) return std::nullopt;
@@ -128,8 +128,7 @@ class Discovery {
     }
 
   private:
-    // No process that may be read holds it; asked only about few sockets, so a plain search is
-    // enough.
+    // True if no readable process holds it. Called for few sockets, so a linear search is enough.
     [[nodiscard]] bool unseen(const Socket& socket) const {
         return socket.uid != ::geteuid() && ::geteuid() != 0;
     }
@@ -155,7 +154,7 @@ class Discovery {
         if (!known) servers_.push_back(std::move(server));
     }
 
-    // One process is one server, on however many ports (plain and TLS) and addresses it listens.
+    // One process is one server, however many ports (plain and TLS) and addresses it listens on.
     Server* add_process(const probes::ServerProcess& process) {
         Server server;
         server.kind = process.kind;
@@ -169,8 +168,8 @@ class Discovery {
         return &servers_.back();
     }
 
-    // The server process that holds the socket. Another process can listen on another address of
-    // its port.
+    // The server process that holds the socket. Another process can listen on the same port of
+    // another address.
     [[nodiscard]] const probes::ServerProcess* process_of(const Socket& socket) const {
         const auto holds = [&](const probes::ServerProcess& process) {
             return std::ranges::find(process.listeners, socket.inode) != process.listeners.end();
@@ -179,7 +178,7 @@ class Discovery {
         return found == listeners_.processes.end() ? nullptr : &*found;
     }
 
-    // A listening socket of which only the port is known. All of its addresses are one server.
+    // For a listening socket of which only the port is known. All its addresses are one server.
     Server* add_listener(const Socket& socket, ServerKind kind) {
         for (Server& server : servers_) {
             if (server.netns == socket.netns && listens_on(server, socket.tuple.local))
@@ -198,7 +197,7 @@ class Discovery {
         return &servers_.back();
     }
 
-    // The server whose listening socket this is, where the TARGET means it.
+    // The server with this listening socket, if the TARGET means it.
     Server* add_if_meant(const Socket& socket, const Target& target,
                          const std::vector<Address>& addresses) {
         const Endpoint& local = socket.tuple.local;
@@ -310,8 +309,8 @@ std::vector<Server> find_remote_servers(const Request& request, Namespaces& name
         server.endpoint = end;
         server.kind = usual_kind(end.port);
         if (owners.size() == 1) server.netns = owners.front();
-        // One loopback address is another host in every namespace, others are the same server from
-        // all.
+        // A loopback address means another server in every namespace; other addresses mean the same
+        // server from all.
         remote.try_emplace({end, end.address.is_loopback() ? socket.netns : 0}, std::move(server));
     }
     std::vector<Server> servers;

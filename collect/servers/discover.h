@@ -1,5 +1,5 @@
-// Which servers the report is about: those that listen here, those that were named, and those that
-// local processes hold connections to.
+// Which servers the report is about: those listening on this host, those named by the user, and
+// those that local processes are connected to.
 #pragma once
 
 #include <cstdint>
@@ -13,24 +13,24 @@
 
 namespace connleak::collect {
 
-// The TARGETs, or without any the servers that listen here. The error is one line: a TARGET makes
-// no sense on this host (a name that does not resolve).
+// The TARGETs, or without any the servers that listen on this host. The error is one line: a TARGET
+// makes no sense on this host (for example, a name that does not resolve).
 std::expected<std::vector<Server>, std::string> find_servers(const Request& request,
                                                              const Namespaces& namespaces,
                                                              const std::vector<Namespace>& networks,
                                                              const Listeners& listeners);
 
-// Gives servers that were asked by a Unix socket the TCP sockets on which the process that answered
-// listens. `listeners`: read after the asking.
+// Adds the TCP listening sockets of the answering process to servers that were asked by a Unix
+// socket. `listeners`: read after asking.
 std::vector<Server> with_listeners_of_unix_servers(std::vector<Server> servers,
                                                    const Listeners& listeners);
 
-// The ports whose sockets are to be read, ascending.
+// The ports whose sockets are to be read, in ascending order.
 std::vector<std::uint16_t> ports_of_interest(const Request& request,
                                              const std::vector<Server>& servers);
 
-// Without TARGETs: the servers that the sample's sockets are connected to, and that are none of its
-// servers.
+// Without TARGETs: the servers that the sample's sockets are connected to and that are not yet
+// among its servers.
 std::vector<Server> find_remote_servers(const Request& request, Namespaces& namespaces,
                                         const Sample& sample);
 

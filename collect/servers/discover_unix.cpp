@@ -38,7 +38,7 @@ void listen_by_unix(const Listeners& listeners, const probes::ServerProcess& pro
                                          probes::unix_path_text(process.pid, socket.name)});
     }
     if (!server.listening.empty() || server.unix_listening.empty()) return;
-    // A path is what others reach it by; of several the first by name, so that it keeps its own.
+    // Others reach it by a path; of several the first by name is used, so that the name is stable.
     const UnixListener& first =
         *std::ranges::min_element(server.unix_listening, {}, [](const UnixListener& each) {
             return std::tuple(!each.path.starts_with('/'), each.path);
@@ -71,7 +71,7 @@ std::vector<Server> servers_at(const std::string& path, const Listeners& listene
             server.netns = listener.netns;
             server.path = listener.path = path;
             server.path_elsewhere = *is_elsewhere;
-            // By the one that was named, whichever others there are.
+            // Name it by the requested path, whichever others exist.
             std::swap(server.unix_listening.front(), listener);
             (*is_elsewhere ? elsewhere : here).push_back(std::move(server));
             break;

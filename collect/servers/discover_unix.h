@@ -1,4 +1,4 @@
-// The Unix sockets that servers listen on: whose they are, and which of them a TARGET means.
+// The Unix sockets that servers listen on: which server owns them, and which ones a TARGET means.
 #pragma once
 
 #include <string>
@@ -10,14 +10,14 @@
 
 namespace connleak::collect {
 
-// Gives the server the Unix sockets that the process listens on, and names it by one of them when
-// it listens nowhere else.
+// Adds the Unix sockets that the process listens on to the server, and names the server by one of
+// them if it listens nowhere else.
 void listen_by_unix(const Listeners& listeners, const probes::ServerProcess& process,
                     Server& server);
 
-// What unix:PATH or unix:@NAME means: the server at that path of our own mount namespace, else each
-// server with this path in another. One that no process in sight is known to be is asked all the
-// same, from the namespace `home`.
+// Resolves unix:PATH or unix:@NAME: the server at that path in our own mount namespace, else every
+// server with this path in another one. A path that belongs to no process in sight is asked anyway,
+// from the namespace `home`.
 std::vector<Server> servers_at(const std::string& path, const Listeners& listeners, NetnsId home);
 
 }  // namespace connleak::collect

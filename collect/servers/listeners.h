@@ -1,5 +1,5 @@
-// Who listens on this host: the listening sockets of all namespaces, and the server processes that
-// hold them.
+// The listeners of this host: the listening sockets of all namespaces, and the server processes
+// that hold them.
 #pragma once
 
 #include <cstdint>
@@ -15,17 +15,17 @@ namespace connleak::collect {
 struct Listeners {
     std::vector<Socket> tcp;
     std::vector<UnixSocket> unix_listening;  // stream and seqpacket sockets with a name
-    std::vector<UnixSocket> unix_connected;  // those with a name: the servers' ends
+    std::vector<UnixSocket> unix_connected;  // those with a name: the server sides
     std::vector<probes::ServerProcess> processes;
     std::vector<Gap> gaps;
 };
 
 Listeners read_listeners(Namespaces& namespaces);
 
-// The TCP part alone.
+// Only the TCP part.
 Read<std::vector<Socket>> read_listening_sockets(Namespaces& namespaces);
 
-// Unix sockets that were accepted from one of the listeners, by inode.
+// The inodes of Unix sockets that were accepted from one of the listeners.
 std::unordered_set<std::uint32_t> accepted_by_unix(const Listeners& listeners);
 
 }  // namespace connleak::collect

@@ -27,7 +27,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Beyond these something else than a proxy is looked at, or the cost is out of proportion.
+// Above these limits it is probably not a proxy, or reading costs too much.
 constexpr std::size_t most_ports = 256;
 constexpr std::size_t most_parents = 64;
 constexpr std::size_t most_looked_up = 4096;
@@ -66,8 +66,8 @@ class Search {
         });
     }
 
-    // Processes with an established connection to a server. A Redis is none of interest: replicas,
-    // cluster nodes and Sentinels hold both kinds of connections, and carry nothing.
+    // Processes with an established connection to a server. Redis servers are excluded: replicas,
+    // cluster nodes and Sentinels hold both kinds of connections, but forward nothing.
     void find_holders() {
         const std::vector<std::uint16_t> ports = ports_of_interest(request_, sample_.servers);
         for (const Socket& socket : sample_.sockets) {
@@ -99,7 +99,7 @@ class Search {
             candidate.listening.push_back(place);
     }
 
-    // Where the candidates listen; the others are dropped.
+    // Where the candidates listen; candidates that do not listen are dropped.
     void find_listening() {
         for (const auto& [inode, socket] : listeners_) {
             const auto owners = sample_.processes.owners.find(inode);
@@ -119,7 +119,7 @@ class Search {
         if (ports_.size() > most_ports) candidates_.clear();
     }
 
-    // A relay can fork for each connection: then its parent, the same program, listens.
+    // A relay can fork for each connection: then its parent, running the same program, listens.
     void ask_parents() {
         std::map<std::int32_t, std::vector<ProxyCandidate*>> children;
         for (auto& [pid, candidate] : candidates_) {
@@ -139,8 +139,8 @@ class Search {
                     for (const std::uint32_t inode : parent.sockets) listens(*child, inode);
     }
 
-    // What the candidates have accepted, and their connections to the servers once more, so that
-    // the figures of both are of one moment.
+    // Reads the accepted connections of the candidates, and their connections to the servers again,
+    // so that both figures are from the same moment.
     void read_fronts() {
         netlink::SocketQuery query;
         query.states = state_bit(State::established) | state_bit(State::close_wait);
@@ -169,8 +169,8 @@ class Search {
             by_tuple_.emplace(socket.tuple, &socket);
             if (socket.inode != 0) inodes.insert(socket.inode);
         }
-        // Where addresses are rewritten on the way to the proxy, the client's socket has another
-        // peer: that of the server itself.
+        // With translation on the way to the proxy, the client's socket has another peer: the
+        // server itself.
         for (const Socket& socket : sample_.sockets) by_local_.emplace(socket.tuple.local, &socket);
         for (const probes::ProcessSockets& process : probes::sockets_of(pids, inodes)) {
             ProxyCandidate& candidate = candidates_[process.pid];
@@ -191,7 +191,7 @@ class Search {
         }
     }
 
-    // The program's own connection to a server goes through the proxy, too.
+    // Our own connection to a server can go through the proxy, too.
     [[nodiscard]] bool is_own(const Socket& accepted) const {
         return std::ranges::any_of(sample_.servers, [&](const Server& server) {
             const auto& ours = server.answer.own_connection;
@@ -208,8 +208,8 @@ class Search {
                     place->addresses.end());
     }
 
-    // The client's own socket of one that a proxy accepted, in the namespace that its address
-    // belongs to. nullptr: not in sight, or several could be it.
+    // The client's socket for a connection accepted by a proxy, in the namespace that owns the
+    // client's address. nullptr if not in sight or ambiguous.
     [[nodiscard]] const Socket* client_of(const Socket& accepted) const {
         const Endpoint& client = accepted.tuple.remote;
         const bool here = owns(accepted.netns, client.address);
@@ -241,7 +241,7 @@ class Search {
         }
     }
 
-    // One more walk of the processes, for those who hold the clients' own sockets.
+    // Walks the processes once more, for the owners of the clients' sockets.
     void name_clients() {
         std::unordered_set<std::uint32_t> inodes;
         for (const Proxy& proxy : into_.proxies)
@@ -275,10 +275,10 @@ class Search {
     std::unordered_multimap<Endpoint, const Socket*> by_local_;
 };
 
-// A proxy's own port that was taken for a server: by its port, or by its clients.
+// Whether the server is a proxy's own port, by its port or by its clients.
 bool is_front(const std::vector<Proxy>& proxies, const Server& server) {
     return std::ranges::any_of(proxies, [&](const Proxy& proxy) {
-        if (!proxy.clients_known) return false;  // they would be nowhere
+        if (!proxy.clients_known) return false;  // otherwise they would be missing from the report
         if (server.pid ? *server.pid != proxy.pid : !server.listening.empty()) return false;
         return std::ranges::any_of(proxy.listening, [&](const ProxyListener& each) {
             return server.netns == each.netns && listens_at(each.endpoint, server.endpoint);
@@ -286,16 +286,16 @@ bool is_front(const std::vector<Proxy>& proxies, const Server& server) {
     });
 }
 
-// The server that answered is not the process that listens. The pid that it tells is of its own
-// pid namespace.
+// Whether the answering server is not the listening process. The reported pid is of its own pid
+// namespace.
 bool another_answers(const Server& server, const Process& listening) {
     if (!can_be_asked(server.kind) || find_program(listening.comm) != nullptr) return false;
     if (server.answer.process_id) return *server.answer.process_id != listening.namespace_pid;
     return proxy_program(listening.comm) != ProxyProgram::no;
 }
 
-// Of a server that is known from its clients alone, and whose port is a local process's: who has
-// accepted them.
+// The process that accepted a server's clients, for a server known only from its clients whose port
+// belongs to a local process.
 std::optional<std::int32_t> accepting_process(const Sample& sample, const Server& server) {
     for (const Socket& socket : sample.sockets) {
         if (socket.netns != server.netns || socket.tuple.local != server.endpoint) continue;
@@ -307,8 +307,8 @@ std::optional<std::int32_t> accepting_process(const Sample& sample, const Server
     return std::nullopt;
 }
 
-// A proxy that was named, or that stands before a server which is not in the report: what answers
-// is not it. Its limits are not the server's, and its clients not those that the server lists.
+// For a proxy that the user named, or one in front of a server that is not in the report: another
+// process answers. The limits are not the server's, and its clients are not those the server lists.
 void name_listeners(const Sample& sample, ServersBehind& into) {
     for (Server& server : into.servers) {
         if (!server.pid && server.listening.empty() && server.netns && !server.answer.asked)

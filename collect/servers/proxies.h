@@ -1,5 +1,5 @@
-// Finds the proxies among the processes that hold connections to the servers, and whose clients
-// stand behind them.
+// Finds the proxies among the processes that hold connections to the servers, and the clients
+// behind them.
 #pragma once
 
 #include <vector>
@@ -11,12 +11,12 @@ namespace connleak::collect {
 
 struct Proxies {
     std::vector<Proxy> proxies;
-    Processes processes;  // of their clients' sockets, beside those that the sample has
+    Processes processes;  // owners of their clients' sockets, in addition to the sample's
     std::vector<Gap> gaps;
 };
 
-// `sample`: everything that is read before the proxies. `listeners`: all listening sockets. Nothing
-// more is read where no process both listens and holds a connection to a server.
+// `sample`: everything read before the proxies. `listeners`: all listening sockets. Reads nothing
+// more unless some process both listens and holds a connection to a server.
 Proxies find_proxies(const Request& request, Namespaces& namespaces, const Sample& sample,
                      const std::vector<Socket>& listeners);
 
@@ -26,9 +26,9 @@ struct ServersBehind {
     std::vector<Gap> gaps;
 };
 
-// `servers` as they are once the sample's proxies are known. One that was found by itself and is a
-// proxy's own port goes: its clients stand behind the proxy, and the server behind it is in the
-// report. One that stays is told as what it is (Server::through).
+// `servers`, corrected once the sample's proxies are known. A server that was found automatically
+// but is a proxy's own port is removed: its clients are shown behind the proxy, and the server
+// behind it is in the report. One that stays is marked by Server::through.
 ServersBehind behind_proxies(const Request& request, const Sample& sample,
                              std::vector<Server> servers);
 

@@ -52,7 +52,7 @@ Found look_up(const std::string& host) {
 
 Found resolve(const std::string& host, std::chrono::milliseconds limit) {
     if (const auto numeric = Address::parse(host)) return std::vector{*numeric};
-    // A resolver can take far longer than we wait; the thread that it holds up then ends with the
+    // A resolver can take far longer than our timeout; its blocked thread then ends with the
     // process.
     auto answer = std::make_shared<std::promise<Found>>();
     std::future<Found> future = answer->get_future();

@@ -1,4 +1,4 @@
-// A host's name to addresses, bounded in time.
+// Resolves host names, with a timeout.
 #pragma once
 
 #include <chrono>
@@ -10,8 +10,8 @@
 
 namespace connleak::collect {
 
-// Numeric addresses are answered at once; names are looked up (getaddrinfo(3)) for at most `limit`.
-// The error is a phrase without the name.
+// Numeric addresses need no lookup; names are looked up (getaddrinfo(3)) for at most `limit`. The
+// error is a phrase without the name.
 std::expected<std::vector<Address>, std::string> resolve(const std::string& host,
                                                          std::chrono::milliseconds limit);
 

@@ -1,5 +1,5 @@
-// Characters for the JSON parser, from a source that is read piece by piece, with a bound on the
-// length of what the parser would have to keep as one word.
+// Feeds the JSON parser with characters from a source that is read in pieces, and bounds the length
+// of a single token, which the parser would have to store.
 #pragma once
 
 #include <array>
@@ -16,7 +16,7 @@ class SnapshotBytes {
 
     [[nodiscard]] bool ended() const { return at_ == size_; }
     [[nodiscard]] char current() const { return buffer_[at_]; }
-    // A text or number longer than any that a snapshot has: the bytes end there.
+    // Whether a text or number was longer than any in a snapshot; the input ends there.
     [[nodiscard]] bool too_long() const { return too_long_; }
     [[nodiscard]] std::size_t count() const { return count_; }
 
@@ -79,7 +79,7 @@ class SnapshotBytes {
     bool too_long_ = false;
 };
 
-// The input iterator that nlohmann::json takes.
+// The input iterator for nlohmann::json.
 class SnapshotIterator {
   public:
     using iterator_category = std::input_iterator_tag;
@@ -88,7 +88,7 @@ class SnapshotIterator {
     using pointer = const char*;
     using reference = char;
 
-    SnapshotIterator() = default;  // the end
+    SnapshotIterator() = default;  // the end iterator
     explicit SnapshotIterator(SnapshotBytes& bytes) : bytes_(&bytes) {}
 
     char operator*() const { return bytes_->current(); }

@@ -25,8 +25,8 @@ constexpr std::int64_t newest_version = 2;
 
 constexpr const char* too_large = "is damaged: one of its items is too large";
 
-// The members of the document come one after the other. A list's items are made into small values
-// of their own and handed on; of everything else that is not known, nothing is kept.
+// Receives the members of the document one by one. List items are built as small values and passed
+// on; unknown members are not stored.
 class Handler : public nlohmann::json_sax<Json> {
   public:
     Handler(const WantSocket& want, ParsedSnapshot& into) : want_(want), into_(into) {}
@@ -34,7 +34,7 @@ class Handler : public nlohmann::json_sax<Json> {
     [[nodiscard]] const std::string& wrong() const { return wrong_; }
     [[nodiscard]] bool ended_early() const { return broken_; }
 
-    // What the document says of itself, once it is read.
+    // The error in the document's header members, if any; call it after parsing.
     [[nodiscard]] std::optional<std::string> judge() const {
         if (kind_ != "snapshot") return "is no snapshot of connleak";
         if (!version_) return "has no schema_version";
@@ -76,7 +76,7 @@ class Handler : public nlohmann::json_sax<Json> {
         wrong_ = std::move(why);
         return false;
     }
-    // Whether what comes now begins a value that is wanted as a whole.
+    // Whether the next token begins a value that is wanted as a whole.
     [[nodiscard]] bool begins_element() const {
         if (skipping_ || !stack_.empty()) return false;
         return in_list() ? depth_ == 2 : depth_ == 1;
@@ -143,7 +143,8 @@ class Handler : public nlohmann::json_sax<Json> {
         }
         stack_.pop_back();
         if (!stack_.empty()) {
-            // Most sockets are of no interest, which their two ends tell: the rest is passed over.
+            // Most sockets are irrelevant, which their two ends show: the rest of such a socket is
+            // skipped.
             if (member_ == "sockets" && !dropping_ && stack_.size() == 1 && key_is_end())
                 dropping_ = !wanted();
             return true;
@@ -218,14 +219,14 @@ class Handler : public nlohmann::json_sax<Json> {
     const WantSocket& want_;
     ParsedSnapshot& into_;
     std::size_t depth_ = 0;
-    std::string member_;  // of the document, that is being read
+    std::string member_;  // the document's member being read
     std::string key_;     // inside an element
     Json element_;
-    std::unordered_set<Tuple> rewritten_;  // into one that is wanted
-    std::vector<Json*> stack_;             // what is open of the element
-    std::size_t size_ = 0;                 // of the element, about
-    bool skipping_ = false;                // a member that is of no interest
-    bool dropping_ = false;                // a socket that is of no interest
+    std::unordered_set<Tuple> rewritten_;  // translated to a wanted one
+    std::vector<Json*> stack_;             // the open containers of the element
+    std::size_t size_ = 0;                 // of the element, approximate
+    bool skipping_ = false;                // inside an irrelevant member
+    bool dropping_ = false;                // inside an irrelevant socket
     std::string kind_;
     std::optional<std::int64_t> version_;
     std::optional<std::int64_t> taken_at_;

@@ -10,13 +10,13 @@ namespace connleak::collect {
 
 namespace {
 
-// How far two clocks may be apart. The kernel counts in ticks of up to 10 ms; hosts that keep their
-// clocks right are within milliseconds, and one that says that it does not can be minutes off.
+// The maximum difference between two clocks. The kernel counts in ticks of up to 10 ms;
+// synchronized hosts are within milliseconds, an unsynchronized one can be off by minutes.
 constexpr std::int64_t same_clock_ms = 20;
 constexpr std::int64_t kept_clock_ms = 2'000;
 constexpr std::int64_t loose_clock_ms = 300'000;
 
-// Of the namespace and of all of the same host that it is joined to by cables.
+// The translation of the namespace and of all namespaces of the same host connected to it.
 Translation translation_around(const std::vector<Namespace>& all, const Namespace& place) {
     Translation worst = Translation::none;
     std::vector<const Namespace*> reached{&place};
@@ -47,7 +47,7 @@ PeerNamespace peer_namespace(const ParsedSnapshot& snapshot, const Namespace& pl
     for (InterfaceAddress own : place.addresses) {
         if (own.address.is_loopback()) continue;
         const auto device = std::ranges::find(place.links, own.interface, &Link::index);
-        // An address of no real device can be on many hosts at once.
+        // An address of a virtual device can exist on many hosts at once.
         if (device == place.links.end() || device->loopback || device->kind == "dummy")
             own.interface = 0;
         made.addresses.push_back(own);
@@ -102,7 +102,7 @@ void PeerHostsBuilder::add(ParsedSnapshot snapshot, const std::string& name) {
     host.margin_ms = host.same_boot                                          ? same_clock_ms
                      : synchronized_ && snapshot.synchronized.value_or(true) ? kept_clock_ms
                                                                              : loose_clock_ms;
-    // A clock that was set since then has not moved this one.
+    // Boot time is not affected if the clock was set meanwhile.
     if (host.same_boot && snapshot.boottime_ms)
         host.taken_at_ms =
             std::min(host.taken_at_ms, now_ms_ - (boottime_ms_ - *snapshot.boottime_ms));
@@ -171,7 +171,7 @@ void PeerHostsBuilder::finish() {
         for (const InterfaceAddress& own : candidates_[at].place.addresses)
             by_address[own.address].push_back(at);
     std::set<std::size_t> succeeded;
-    std::set<Key> seen;  // a document that was given twice
+    std::set<Key> seen;  // for documents that were given twice
     for (std::size_t at = 0; at < candidates_.size(); ++at) {
         if (!seen.insert(candidates_[at].key).second) succeeded.insert(at);
         for (const InterfaceAddress& own : candidates_[at].place.addresses)

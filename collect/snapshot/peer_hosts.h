@@ -1,5 +1,5 @@
-// Snapshots to the peer hosts of a sample: which of them count, how far their clocks can be
-// trusted, and what can rename connections on the way out of them.
+// Turns snapshots into the peer hosts of a sample: which snapshots count, how accurate their clocks
+// are, and what can translate connections on the way from them.
 #pragma once
 
 #include <cstdint>
@@ -21,15 +21,16 @@ class PeerHostsBuilder {
     // The sample's sockets, rows and servers are complete.
     explicit PeerHostsBuilder(Sample& sample);
 
-    // Whether a socket of another host can be the other end of a connection of the sample, or can
-    // hold it under another name.
+    // Whether a socket of another host can be the peer of a connection of the sample, or can hold
+    // that connection under translated addresses.
     [[nodiscard]] bool wants(const Tuple& tuple) const;
     void add(ParsedSnapshot snapshot, const std::string& name);
-    // Puts what counts into the sample.
+    // Adds the snapshots that count to the sample.
     void finish();
 
   private:
-    using Key = std::pair<std::string, NetnsId>;  // boot id, and the namespace's id there
+    using Key =
+        std::pair<std::string, NetnsId>;  // boot id, and the namespace's number on that host
     struct Candidate {
         Key key;
         PeerNamespace place;
@@ -37,7 +38,7 @@ class PeerHostsBuilder {
     };
 
     [[nodiscard]] Key key_of(const ParsedSnapshot& snapshot, NetnsId id) const;
-    // The machine was started anew since the other snapshot of it.
+    // Whether the machine was rebooted between the two snapshots.
     [[nodiscard]] bool succeeds(const Candidate& newer, const Candidate& older) const;
 
     Sample& sample_;
@@ -45,7 +46,7 @@ class PeerHostsBuilder {
     std::int64_t now_ms_;
     std::int64_t boottime_ms_;
     bool synchronized_;
-    std::unordered_set<Endpoint> clients_;  // of connections whose server is here
+    std::unordered_set<Endpoint> clients_;  // of connections whose server is on this host
     std::unordered_set<Tuple> tuples_;      // of their peers' sockets
     std::unordered_set<Address> peers_;
     std::map<Key, std::int64_t> newest_;

@@ -22,7 +22,7 @@ namespace connleak::collect {
 
 namespace {
 
-// A host with two hundred thousand sockets makes a document of 180 MB.
+// The document of a host with two hundred thousand sockets has 180 MB.
 constexpr std::size_t largest_document = std::size_t{512} * 1024 * 1024;
 
 std::string line(const std::string& name, std::string_view what) {
@@ -33,14 +33,14 @@ bool is_pipe(mode_t mode) {
     return S_ISFIFO(mode) || S_ISSOCK(mode);
 }
 
-// Blocks until there is something to read, or the end.
+// Blocks until input or the end of file is available.
 void wait_for(int descriptor) {
     pollfd wanted{.fd = descriptor, .events = POLLIN, .revents = 0};
     while (::poll(&wanted, 1, -1) < 0 && errno == EINTR) {
     }
 }
 
-// A file whose length is bounded, read to its end.
+// Reads a file of bounded length to its end.
 class Document {
   public:
     explicit Document(int descriptor) : descriptor_(descriptor) {}
@@ -80,7 +80,7 @@ std::expected<ParsedSnapshot, std::string> read_document(int descriptor, const W
 
 std::expected<ParsedSnapshot, std::string> read_file(const std::string& path,
                                                      const WantSocket& want) {
-    // O_NONBLOCK: if it has become a FIFO, nobody waits for its writer.
+    // O_NONBLOCK: if it has become a FIFO, do not wait for a writer.
     const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
     struct stat status {};
     if (!file || ::fstat(file.get(), &status) != 0)
@@ -103,7 +103,7 @@ std::expected<PeerSnapshots, std::string> PeerSnapshots::open(
         for (std::filesystem::directory_iterator each(word, error), end; !error && each != end;
              each.increment(error)) {
             std::string name = each->path().filename().string();
-            // What begins with a dot is hidden, or is being written.
+            // Names that begin with a dot are hidden or still being written.
             if (name.starts_with('.') || each->is_directory(error)) continue;
             files.push_back(std::move(name));
         }
@@ -140,7 +140,7 @@ std::expected<PeerSnapshots, std::string> PeerSnapshots::open(
             return std::unexpected(line(word, "is neither a file, a pipe nor a folder"));
         }
     }
-    // A named pipe without a writer is at its end, for which poll(2) would wait.
+    // A named pipe without a writer is at its end, but poll(2) would wait.
     for (const Source& each : result.sources_)
         if (each.path.empty() && !each.pipe) wait_for(STDIN_FILENO);
     return result;

@@ -17,9 +17,9 @@ namespace connleak::collect {
 
 namespace {
 
-// A dump can miss a socket while others come and go around it, and nobody can look again once the
-// snapshot is elsewhere. So the table is read until a pass shows nothing that was not known, or
-// often enough that missing the same socket each time is out of the question.
+// A dump can miss a socket while others are opened and closed, and a snapshot cannot be rechecked
+// later on another host. So the table is read until a pass shows nothing new, or often enough that
+// missing the same socket each time is practically impossible.
 constexpr int fewest_passes = 2;
 constexpr int most_passes = 5;
 
@@ -47,7 +47,7 @@ class Reader {
     }
 
   private:
-    // How often it was read.
+    // Returns the number of passes.
     int read_sockets(const netlink::Netns& place, Namespace& network) {
         const auto fail = [&](const netlink::Error& error) {
             network.complete = false;
@@ -75,7 +75,7 @@ class Reader {
             more = pass < fewest_passes || known.size() > before;
         }
         for (Socket& socket : known)
-            if (socket.state == State::listen) socket.info.reset();  // of a connection it has none
+            if (socket.state == State::listen) socket.info.reset();  // it has none
         if (into_.sockets.empty())
             into_.sockets = std::move(known);
         else

@@ -1,4 +1,5 @@
-// What `connleak snapshot` reads: this host's side, in such a way that what it lacks was not there.
+// What `connleak snapshot` reads: this host's side, such that a socket missing from it did not
+// exist.
 #pragma once
 
 #include <cstdint>
@@ -14,17 +15,17 @@ namespace connleak::collect {
 struct SnapshotRead {
     HostFacts host;
     std::int64_t taken_at_ms = 0;     // since the epoch; before the first table was read
-    std::int64_t finished_at_ms = 0;  // behind the last
+    std::int64_t finished_at_ms = 0;  // after the last table was read
     std::int64_t boottime_ms = 0;     // CLOCK_BOOTTIME at taken_at
-    bool synchronized = false;        // the clock is
+    bool synchronized = false;        // whether the clock is synchronized
     std::vector<netlink::Netns> handles;
     std::vector<Namespace> namespaces;
-    std::vector<int> passes;      // over the socket table of each namespace
-    std::vector<Socket> sockets;  // of all of them
+    std::vector<int> passes;      // number of reads of each namespace's socket table
+    std::vector<Socket> sockets;  // of all namespaces
     Processes processes;
-    std::vector<TrackedConnection> translations;  // those that really are translated
+    std::vector<TrackedConnection> translations;  // only those with rewritten addresses
     std::vector<Gap> gaps;
-    bool any_table = false;  // one table at least was read
+    bool any_table = false;  // at least one table was read
 };
 
 SnapshotRead read_snapshot(const SnapshotRequest& request);

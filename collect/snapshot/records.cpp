@@ -15,7 +15,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-// Only memory and lines of output are at stake here: the parser has bounded it already.
+// This only limits memory and output lines: the parser has already bounded the length.
 constexpr std::size_t longest_text = 4096;
 
 const Json* member(const Json& object, const char* name) {
@@ -24,7 +24,7 @@ const Json* member(const Json& object, const char* name) {
     return found == object.end() ? nullptr : &*found;
 }
 
-// A number that is there and fits, else std::nullopt.
+// The number if it is present and fits, else std::nullopt.
 template <typename T>
 std::optional<T> number(const Json& object, const char* name) {
     const Json* value = member(object, name);
@@ -116,7 +116,7 @@ std::optional<TcpInfo> info_of(const Json& object) {
     return info;
 }
 
-// Two digits and what stands between: "2026-11-20T22:35:55".
+// The `count` digits at `at`, in a text like "2026-11-20T22:35:55".
 std::optional<int> digits(std::string_view text, std::size_t at, std::size_t count) {
     if (at + count > text.size()) return std::nullopt;
     int value = 0;

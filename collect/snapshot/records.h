@@ -1,4 +1,4 @@
-// One item of a snapshot's lists, as JSON, to its record.
+// Converts one item of a snapshot's lists from JSON to its record.
 #pragma once
 
 #include <expected>
@@ -10,16 +10,16 @@
 
 namespace connleak::collect {
 
-// "" when it is absent or no text.
+// "" if it is absent or not a text.
 std::string text_of(const nlohmann::json& object, const char* name);
 std::optional<Tuple> tuple_of(const nlohmann::json& socket);
-// What is missing or wrong, as a phrase.
+// The error is a phrase about what is missing or wrong.
 std::expected<Namespace, std::string> namespace_of(const nlohmann::json& object);
 std::expected<Socket, std::string> socket_of(const nlohmann::json& object);
 std::optional<TrackedConnection> translation_of(const nlohmann::json& object);
 std::optional<Process> process_of(const nlohmann::json& object);
-// Puts the socket's owners into `processes`, and those that it does not know yet with what the
-// socket tells of them.
+// Adds the socket's owners to `processes`, including what the socket's item says about owners that
+// are not in it yet.
 void take_owners(const nlohmann::json& socket, const Socket& record, Processes& processes);
 void read_clock(const nlohmann::json& clock, ParsedSnapshot& into);
 

@@ -42,7 +42,7 @@ BorrowError refused(int code) {
 }  // namespace
 
 bool BorrowError::gone() const {
-    // EBADF: the owner has closed it. EINVAL: pidfd_open of a process that has ended and left a
+    // EBADF: the owner has closed it. EINVAL: pidfd_open() of a process that has ended and left a
     // thread.
     return code == ESRCH || code == EBADF || code == ESTALE || code == EINVAL;
 }
@@ -88,9 +88,9 @@ int BorrowedSocket::write(const KeepaliveSettings& settings) const {
         const int failure = differs ? set(descriptor_, level, name, value) : 0;
         if (first == 0) first = failure;
     };
-    // Setting TCP_KEEPIDLE while keepalive is on starts its timer anew, with the time of silence
-    // taken off (tcp_sock_set_keepidle_locked()): it could fire at once and close what has missed
-    // enough probes. Turned off and on it starts with the whole time (tcp_set_keepalive()).
+    // Setting TCP_KEEPIDLE while keepalive is on restarts the timer with the silent time subtracted
+    // (tcp_sock_set_keepidle_locked()): it could fire at once and close a connection with enough
+    // unanswered probes. Turned off and on, it starts with the full time (tcp_set_keepalive()).
     const bool timer_values =
         now->idle_s != settings.idle_s || now->interval_s != settings.interval_s ||
         now->count != settings.count || now->user_timeout_ms != settings.user_timeout_ms;
@@ -106,19 +106,19 @@ int BorrowedSocket::write(const KeepaliveSettings& settings) const {
 }
 
 int BorrowedSocket::trigger_probe() const {
-    // What could close it goes first; TCP_KEEPIDLE, which starts the timer, last.
+    // First the settings that could close it; last TCP_KEEPIDLE, which starts the timer.
     if (const int failure = set(descriptor_, IPPROTO_TCP, TCP_KEEPCNT, most_keepalive_probes))
         return failure;
     if (const int failure = set(descriptor_, IPPROTO_TCP, TCP_KEEPINTVL, longest_keepalive_s))
         return failure;
-    // With a user timeout one unanswered probe is enough to close it (tcp_keepalive_timer()).
+    // With a user timeout, one unanswered probe closes the connection (tcp_keepalive_timer()).
     if (const int failure = set(descriptor_, IPPROTO_TCP, TCP_USER_TIMEOUT, 0)) return failure;
     if (const int failure = set(descriptor_, SOL_SOCKET, SO_KEEPALIVE, 1)) return failure;
     return set(descriptor_, IPPROTO_TCP, TCP_KEEPIDLE, 1);
 }
 
 std::expected<LiveInfo, int> BorrowedSocket::info() const {
-    tcp_info info{};  // a kernel that knows fewer fields leaves the rest 0
+    tcp_info info{};  // fields that the kernel does not know stay 0
     if (const int failure = get(descriptor_, IPPROTO_TCP, TCP_INFO, info))
         return std::unexpected(failure);
     LiveInfo live;

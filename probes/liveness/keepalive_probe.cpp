@@ -7,11 +7,11 @@ namespace connleak::probes {
 
 namespace {
 
-// Behind the waiting: for the rest of the run, and a peer that comes back just then.
+// Added to the wait: time for the rest of the run, and for a peer that returns at that moment.
 constexpr std::int64_t margin_s = 5;
 
-// From the moment of restoring, when the timer starts with the whole idle time, until the last
-// probe of the kernel's own before it gives up. Negative: there is none.
+// Time from restoring the settings, when the timer starts with the full idle time, to the last of
+// the kernel's own probes before it gives up. Negative if there is none.
 std::int64_t last_own_probe_s(const KeepaliveSettings& settings, const LiveInfo& info) {
     const std::int64_t own = settings.count - (info.probes + 1);
     return own < 1 ? -1 : settings.idle_s + (own - 1) * std::int64_t{settings.interval_s};
@@ -54,7 +54,8 @@ std::expected<KeepaliveProbe, KeepaliveProbe::Refusal> KeepaliveProbe::begin(Bor
     if (info->state != State::established) return std::unexpected(Refusal{ENOTCONN, ""});
     if (const auto refused = why_not_probed(*settings, *info, wait_s); !refused.empty())
         return std::unexpected(Refusal{0, refused});
-    KeepaliveProbe probe(std::move(socket), *settings, *info);  // puts back what is half done, too
+    KeepaliveProbe probe(std::move(socket), *settings,
+                         *info);  // also restores settings after a partial change
     if (const int failure = probe.socket_.trigger_probe())
         return std::unexpected(Refusal{failure, ""});
     return probe;
@@ -70,7 +71,7 @@ KeepaliveProbe::Step KeepaliveProbe::look() {
 }
 
 bool KeepaliveProbe::alone() const {
-    // Read data can make the kernel tell of the window that they leave: a bare ACK as well.
+    // When the owner reads data, the kernel can send a window update, which is a bare ACK too.
     return now_.segments_sent - at_begin_.segments_sent == 1 &&
            now_.unread_bytes == at_begin_.unread_bytes;
 }

@@ -1,6 +1,6 @@
-// One keepalive probe of one borrowed socket: begun, watched for some milliseconds, everything put
-// back. The probe never closes what it tests; whatever way it ends, the settings are what they
-// were.
+// One keepalive probe of one borrowed socket: started, watched for some milliseconds, settings
+// restored. The probe never closes the connection that it tests. The settings are restored however
+// it ends.
 #pragma once
 
 #include <cstdint>
@@ -11,19 +11,19 @@
 
 namespace connleak::probes {
 
-// Why a socket in this condition must not be probed, or cannot be; "" when it can. `wait_s`: how
-// long the answer is waited for.
+// Why a socket in this state must not or cannot be probed; "" if it can. `wait_s`: how long to wait
+// for the answer.
 //
-// The kernel closes a connection with keepalive on when as many probes as TCP_KEEPCNT are
-// unanswered, or, with TCP_USER_TIMEOUT, when one is (tcp_keepalive_timer()). Ours counts as one
-// until the peer is heard. A peer that is cut off for as long as we wait, and then is back, must
-// still meet one of the kernel's own probes before that.
+// With keepalive on, the kernel closes a connection when TCP_KEEPCNT probes are unanswered, or,
+// with TCP_USER_TIMEOUT, when one is (tcp_keepalive_timer()). Our probe counts as unanswered until
+// the peer is heard. If the peer is cut off for the whole wait and then returns, at least one of
+// the kernel's own probes must still reach it before that limit.
 std::string_view why_not_probed(const KeepaliveSettings& settings, const LiveInfo& info,
                                 std::int64_t wait_s);
 
 class KeepaliveProbe {
   public:
-    // `refused`: why_not_probed(), or "" with the errno of what failed.
+    // `refused`: the text of why_not_probed(), or "" with the errno of the failed call.
     struct Refusal {
         int code = 0;
         std::string_view refused;
@@ -38,16 +38,16 @@ class KeepaliveProbe {
 
     enum class Step : std::uint8_t {
         waiting,   // not sent yet
-        sent,      // without an answer until now
+        sent,      // no answer so far
         answered,  // the peer was heard
-        ended,     // no longer established; while it is borrowed its owner cannot have closed it
+        ended,     // not established any more; while it is borrowed its owner cannot have closed it
     };
     [[nodiscard]] Step look();
-    // Whether the probe was the only segment that the socket has sent since begin(): then what was
-    // seen leaving is it.
+    // Whether the probe is the only segment that the socket has sent since begin(). If so, the
+    // segment seen on the wire is the probe.
     [[nodiscard]] bool alone() const;
     [[nodiscard]] std::uint32_t mark() const { return socket_.mark(); }
-    // Puts the settings back, once; whether they are what they were.
+    // Restores the settings, once; returns whether they are the original ones.
     bool restore();
 
   private:

@@ -15,12 +15,12 @@ namespace connleak::probes {
 
 namespace {
 
-constexpr std::size_t longest_probe = 256;  // headers and options alone
+constexpr std::size_t longest_probe = 256;  // headers and options only
 constexpr int queue_bytes = 4 << 20;
-// More than this at once and the caller's other work comes first.
+// After this many packets, the caller's other work has priority.
 constexpr int most_at_once = 20'000;
 
-// Says by which device a packet leaves, as IP_PKTINFO and IPV6_PKTINFO do.
+// Sets the outgoing device, as IP_PKTINFO and IPV6_PKTINFO do.
 template <typename Info>
 void choose_device(msghdr& message, std::span<char> buffer, int level, int type, const Info& info) {
     message.msg_control = buffer.data();
@@ -36,7 +36,7 @@ void choose_device(msghdr& message, std::span<char> buffer, int level, int type,
 
 std::expected<ProbeChannel, int> ProbeChannel::open_here(std::span<const std::uint16_t> ports) {
     ProbeChannel channel;
-    // Without a protocol it hears nothing yet, so that nothing comes in before the filter is there.
+    // Without a protocol it receives nothing yet, so nothing arrives before the filter is set.
     channel.seen_ = Descriptor(socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!channel.seen_) return std::unexpected(errno);
     std::vector<sock_filter> filter = probe_filter(ports);
@@ -44,13 +44,13 @@ std::expected<ProbeChannel, int> ProbeChannel::open_here(std::span<const std::ui
     if (setsockopt(channel.seen_.get(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) !=
         0)
         return std::unexpected(errno);
-    // As large as it may be; the limit does not matter to who may raise it.
+    // As large as possible; a process with the privilege to raise it is not bound by the limit.
     if (setsockopt(channel.seen_.get(), SOL_SOCKET, SO_RCVBUFFORCE, &queue_bytes,
                    sizeof queue_bytes) != 0)
         setsockopt(channel.seen_.get(), SOL_SOCKET, SO_RCVBUF, &queue_bytes, sizeof queue_bytes);
     sockaddr_ll every{};
     every.sll_family = AF_PACKET;
-    every.sll_protocol = htons(ETH_P_ALL);  // what leaves is shown to those alone who ask for all
+    every.sll_protocol = htons(ETH_P_ALL);  // outgoing packets are only shown to ETH_P_ALL sockets
     if (bind(channel.seen_.get(), reinterpret_cast<const sockaddr*>(&every), sizeof every) != 0)
         return std::unexpected(errno);
 
@@ -71,7 +71,7 @@ void ProbeChannel::receive(const std::function<void(const Seen&)>& take) const {
         const ssize_t length = recvfrom(seen_.get(), buffer.data(), buffer.size(), 0,
                                         reinterpret_cast<sockaddr*>(&from), &size);
         if (length < 0 && errno == EINTR) continue;
-        if (length < 0 && errno == ENETDOWN) continue;  // a device went away: told once
+        if (length < 0 && errno == ENETDOWN) continue;  // a device disappeared: reported once
         if (length < 0) return;
         const std::span packet(buffer.data(), static_cast<std::size_t>(length));
         const auto segment = decode_segment(packet);

@@ -1,8 +1,8 @@
-// The wire of one network namespace, as far as a proof of life needs it: bare ACKs that leave (the
-// kernel's probe is one), resets that arrive, and the same packet once more. A copy of a keepalive
-// probe is harmless at any time: its sequence number is an old one, so the peer answers with an
-// ACK, or with a reset when it has no such connection (RFC 9293 section 3.10.7.4), and our own
-// socket knows nothing of it.
+// The wire of one network namespace, as far as a proof of life needs it: outgoing bare ACKs (the
+// kernel's probe is one), incoming resets, and sending a copy of a packet. A copy of a keepalive
+// probe is always harmless: its sequence number is an old one, so the peer answers with an ACK, or
+// with a reset if it has no such connection (RFC 9293 section 3.10.7.4), and our own socket is not
+// affected.
 #pragma once
 
 #include <cstdint>
@@ -18,30 +18,31 @@ namespace connleak::probes {
 
 class ProbeChannel {
   public:
-    // In the calling thread's namespace, for these ports; it may be used from any thread
-    // afterwards. errno on failure: EPERM without CAP_NET_RAW there.
+    // Opens the channel in the calling thread's namespace, for these ports; afterwards any thread
+    // may use it. errno on failure: EPERM without CAP_NET_RAW there.
     static std::expected<ProbeChannel, int> open_here(std::span<const std::uint16_t> ports);
 
-    // Readable when something was seen; for poll(2).
+    // Becomes readable when a packet was seen; for poll(2).
     [[nodiscard]] int descriptor() const { return seen_.get(); }
 
     struct Seen {
         Segment segment;
         bool outgoing = false;
         std::uint32_t interface = 0;           // ifindex of the device
-        std::span<const std::uint8_t> packet;  // until the call returns
+        std::span<const std::uint8_t> packet;  // valid until the call returns
     };
-    // All that was seen since the last call. What did not fit in the kernel's queue is lost.
+    // Delivers every packet seen since the last call. Packets that overflowed the kernel's queue
+    // are lost.
     void receive(const std::function<void(const Seen&)>& take) const;
 
     struct Copy {
         std::vector<std::uint8_t> packet;  // with its checksum
         Endpoint destination;
         std::uint32_t interface =
-            0;  // that it must leave by: of a bound socket, or a link-local address; 0 for any
+            0;  // required outgoing device: of a bound socket, or a link-local address; 0 for any
         std::uint32_t mark = 0;  // the socket's SO_MARK
     };
-    // 0 or errno.
+    // Returns 0 or errno.
     [[nodiscard]] int send(const Copy& copy);
 
   private:
@@ -50,7 +51,7 @@ class ProbeChannel {
 
     Descriptor seen_;
     Descriptor ipv4_;
-    Descriptor ipv6_;  // none on a kernel without IPv6
+    Descriptor ipv6_;  // empty on a kernel without IPv6
     std::uint32_t mark_ipv4_ = 0;
     std::uint32_t mark_ipv6_ = 0;
 };

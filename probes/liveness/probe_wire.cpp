@@ -30,7 +30,7 @@ std::uint32_t get32(Bytes bytes, std::size_t at) {
     return get16(bytes, at) << 16U | get16(bytes, at + 2);
 }
 
-// Where the parts of a TCP packet are; std::nullopt as decode_segment().
+// The offsets in a TCP packet; std::nullopt as in decode_segment().
 struct Layout {
     std::size_t tcp = 0;
     std::size_t end = 0;
@@ -69,19 +69,19 @@ std::uint32_t sum(Bytes bytes, std::uint32_t begun) {
     return begun;
 }
 
-// A program in the making; jumps to `drop` are filled in at its end.
+// A program being built; jumps to `drop` are filled in at the end.
 class Program {
   public:
     void add(unsigned code, std::uint32_t value) {
         code_.push_back({static_cast<std::uint16_t>(code), 0, 0, value});
     }
-    // Goes on with the next instruction when the test holds (or, negated, when it does not), else
-    // drops.
+    // Continues with the next instruction if the test holds (or, negated, if it does not), else
+    // jumps to `drop`.
     void need(unsigned test, std::uint32_t value, bool holds = true) {
         drops_.push_back({code_.size(), holds});
         add(BPF_JMP | test | BPF_K, value);
     }
-    // Jumps by `then` or `otherwise` instructions.
+    // Jumps over `then` or `otherwise` instructions.
     void branch(unsigned test, std::uint32_t value, std::uint8_t then, std::uint8_t otherwise) {
         code_.push_back(
             {static_cast<std::uint16_t>(BPF_JMP | test | BPF_K), then, otherwise, value});
@@ -144,7 +144,7 @@ std::vector<sock_filter> probe_filter(std::span<const std::uint16_t> ports) {
     constexpr std::size_t most_ports = 40;  // jumps reach 255 instructions
     constexpr std::uint32_t ad = static_cast<std::uint32_t>(SKF_AD_OFF);
     Program program;
-    // X: where the TCP header begins. M[0]: the length of header and data.
+    // X: offset of the TCP header. M[0]: length of header and data.
     program.add(BPF_LD | BPF_B | BPF_ABS, 0);
     program.add(BPF_ALU | BPF_AND | BPF_K, 0xf0);
     program.branch(BPF_JEQ, 0x60, 9, 0);
@@ -166,7 +166,7 @@ std::vector<sock_filter> probe_filter(std::span<const std::uint16_t> ports) {
     if (!ports.empty() && ports.size() <= most_ports) {
         const auto count = static_cast<std::uint8_t>(ports.size());
         program.add(BPF_LD | BPF_H | BPF_IND, 0);
-        // Behind the list: one instruction to load the other port, and the list once more.
+        // After the list: one instruction that loads the other port, and the list again.
         for (std::uint8_t at = 0; at < count; ++at)
             program.branch(BPF_JEQ, ports[at], static_cast<std::uint8_t>(2 * count - at), 0);
         program.add(BPF_LD | BPF_H | BPF_IND, 2);

@@ -1,4 +1,4 @@
-// In a build without libmariadb: every server is left unasked, with the reason.
+// For a build without libmariadb: no server is asked, and the answer says why.
 #include "probes/mysql/mysql.h"
 
 namespace connleak::probes {

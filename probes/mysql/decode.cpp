@@ -9,8 +9,8 @@ namespace connleak::probes {
 
 namespace {
 
-constexpr std::size_t text_limit = 320;  // a host's name has 255 bytes, its port six more
-constexpr std::size_t cut_host = 63;     // LIST_PROCESS_HOST_LEN less its end (sql_show.cc)
+constexpr std::size_t text_limit = 320;  // a host name has up to 255 bytes, its port six more
+constexpr std::size_t cut_host = 63;     // LIST_PROCESS_HOST_LEN minus its end (sql_show.cc)
 
 template <class Number>
 std::optional<Number> number_in(std::string_view text) {
@@ -31,8 +31,8 @@ std::string_view value(MysqlRow row, std::optional<std::size_t> column) {
     return row[*column]->substr(0, text_limit);
 }
 
-// What the server runs for itself has no client, and so no client's port: a user can have the name
-// of a replica's threads.
+// The server's own threads have no client and so no client port. The name is not enough: a user can
+// have the name of a replica's thread.
 bool is_internal(const ServerClient& client, std::string_view host) {
     return host.empty() || client.command == "Daemon" ||
            (client.user == "system user" && !host.contains(':'));
@@ -43,7 +43,7 @@ bool is_binlog_dump(std::string_view command) {
     return command.starts_with("Binlog Dump");
 }
 
-// From wait_timeout, which counts while no command is under way.
+// From wait_timeout, which runs only while no command is executing.
 std::optional<Exempt> exempt_from_timeout(std::string_view command) {
     if (is_binlog_dump(command)) return Exempt::replica;
     if (command != "Sleep") return Exempt::busy;
@@ -86,20 +86,20 @@ void ProcessList::add(MysqlRow row) {
     read_host(host, client);
     client.purpose = is_binlog_dump(client.command) ? Purpose::replication : Purpose::client;
     client.exempt = exempt_from_timeout(client.command);
-    // All that is left but for the text of the query, which is nobody's business.
+    // All other columns except the query text, which is private.
     client.native.add("Host", host);
     if (progress_) client.native.add("Progress", value(row, progress_));
     clients_.push_back(std::move(client));
 }
 
 std::vector<ServerClient> ProcessList::take(std::optional<std::uint64_t> uptime_s) {
-    // SET TIMESTAMP makes a thread's time what it likes.
+    // SET TIMESTAMP can set a thread's time to any value.
     for (ServerClient& client : clients_)
         if (client.idle_s &&
             (*client.idle_s < 0 || (uptime_s && std::cmp_greater(*client.idle_s, *uptime_s))))
             client.idle_s.reset();
-    // Ids are given in the order of coming (next_thread_id()): whoever came before one that has
-    // been here for an hour has been here for an hour, too.
+    // Ids increase in order of connecting (next_thread_id()): a client with a smaller id than one
+    // connected for an hour has been connected for at least an hour.
     std::ranges::sort(clients_, std::greater{}, &ServerClient::id);
     std::optional<std::int64_t> at_least;
     for (ServerClient& client : clients_) {
@@ -113,7 +113,7 @@ std::vector<ServerClient> ProcessList::take(std::optional<std::uint64_t> uptime_
 
 void read_host(std::string_view host, ServerClient& client) {
     const std::size_t colon = host.rfind(':');
-    // An address, too, before its port is known; then it is none of a Unix socket's.
+    // An address before its port is known; not a Unix socket's.
     if (colon == std::string_view::npos) {
         if (host == "localhost")
             client.by_unix_socket = client.unnamed = true;
@@ -123,7 +123,7 @@ void read_host(std::string_view host, ServerClient& client) {
     }
     const std::string_view digits = host.substr(colon + 1);
     auto port = number_in<std::uint16_t>(digits);
-    // Servers cut a long name off together with its port; one of five digits is whole.
+    // Servers truncate a long name together with its port; a port of five digits is complete.
     if (host.size() >= cut_host && digits.size() < 5) port.reset();
     std::string_view name = host.substr(0, colon);
     if (name.starts_with('[') && name.ends_with(']')) name = name.substr(1, name.size() - 2);
@@ -143,7 +143,7 @@ bool grants_process(std::string_view grant) {
     const std::size_t end = text.find(" on *.* to ");
     if (!text.starts_with(begin) || end == std::string_view::npos) return false;
     std::string_view privileges = text.substr(begin.size(), end - begin.size());
-    // Quotes stand around names alone, which can hold anything: this is a line of another kind.
+    // Only names are quoted, and they can contain anything: this is a different kind of line.
     if (privileges.find_first_of("`'\"") != std::string_view::npos) return false;
     while (!privileges.empty()) {
         const std::size_t comma = privileges.find(", ");

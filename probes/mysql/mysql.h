@@ -1,5 +1,5 @@
-// A conversation with MySQL or MariaDB through libmariadb (MariaDB Connector/C): its settings, its
-// counters, the process list. A build without the library has mysql_absent.cpp in place of
+// A conversation with MySQL or MariaDB through libmariadb (MariaDB Connector/C): settings,
+// counters, process list. A build without the library compiles mysql_absent.cpp instead of
 // mysql_libmariadb.cpp and mysql_questions.cpp.
 #pragma once
 
@@ -15,19 +15,19 @@
 
 namespace connleak::probes {
 
-// "" where this build can ask MySQL, else why it cannot.
+// "" if this build can ask MySQL servers, else why not.
 std::string_view why_no_mysql();
 
 class MysqlConversation final : public Conversation {
   public:
     MysqlConversation(std::string scope, Credentials credentials, Limits limits);
-    ~MysqlConversation() override;  // says COM_QUIT, so that the server counts no aborted client
+    ~MysqlConversation() override;  // sends COM_QUIT, so that the server counts no aborted client
 
     ServerAnswer ask(const Endpoint& server, const RunInside& inside) override;
     ServerAnswer ask_unix(const std::string& path, const RunInside& inside) override;
     [[nodiscard]] std::optional<std::int32_t> peer_pid() const override;
     std::optional<std::vector<ServerClient>> clients_again() override;
-    // By our first connection, which the second one has in its process list.
+    // Looks for our first connection in the process list that the second one reads.
     bool same_server_again() override;
     std::optional<std::vector<ServerClient>> clients_by_id(
         std::span<const std::uint64_t> ids) override;

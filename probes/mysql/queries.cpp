@@ -1,4 +1,4 @@
-// What a MySQL server is asked, and what the verbs that act ask and tell it.
+// The queries to a MySQL server, and the commands of the verbs that act.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -22,7 +22,7 @@ constexpr const char* counters_question =
     "'Aborted_clients', 'Aborted_connects', 'Connection_errors_max_connections', 'Connections', "
     "'Uptime')";
 
-// With it the process list tells, of clients behind a proxy, the addresses that the proxy says.
+// If it is set, the process list shows the addresses that a proxy reports for its clients.
 constexpr const char* proxies_question =
     "SHOW GLOBAL VARIABLES WHERE Variable_name LIKE '%proxy_protocol_networks' AND Value <> ''";
 
@@ -34,7 +34,7 @@ std::optional<std::uint64_t> number(const MysqlNumbers& numbers, std::string_vie
     return found == numbers.end() ? std::nullopt : std::optional(found->second);
 }
 
-// The words of an error for Gap::error.
+// The error text for Gap::error.
 std::string gap_word(const MysqlFailure& failure) {
     return failure.code == 0 ? failure.text : fmt::format("{} ({})", failure.text, failure.code);
 }
@@ -55,7 +55,7 @@ struct MysqlConversation::Impl {
     MysqlSession session;
     std::optional<std::uint64_t> own_id;
     std::optional<Endpoint> own_address;
-    std::string own_host;  // the column Host of our own row, as text
+    std::string own_host;  // the column Host of our own row
     std::optional<std::int32_t> peer;
     std::optional<std::uint64_t> uptime_s;
 
@@ -87,7 +87,7 @@ ServerAnswer MysqlConversation::Impl::converse() {
     const TimeBudget::Turn turn(session.time());
     try {
         run_queries(answer);
-    } catch (const std::exception& problem) {  // out of memory, in practice
+    } catch (const std::exception& problem) {  // usually out of memory
         session.close();
         if (answer.error.empty()) answer.error = problem.what();
         answer.gaps.push_back({"mysql", scope, problem.what(), lacks_everything});
@@ -152,7 +152,7 @@ void MysqlConversation::Impl::ask_numbers(ServerAnswer& answer) {
     answer.uptime_s = uptime_s = number(numbers, "uptime");
 }
 
-// Who has not the PROCESS privilege is shown his own threads and nothing of the others.
+// A user without the PROCESS privilege sees only their own threads.
 bool MysqlConversation::Impl::sees_everybody() {
     bool sees = false;
     session.query("SHOW GRANTS", [&](MysqlRow row) {
@@ -223,9 +223,9 @@ void MysqlConversation::Impl::leave_out_own(ServerAnswer& answer) {
     answer.clients.erase(own);
 }
 
-// Which of the server's threads serves whom, where the row alone does not tell the connection.
-// MariaDB shows it beside the row, MySQL in the performance schema; without, nothing is lost but
-// that.
+// Maps server threads to clients if the rows alone do not identify the connections. MariaDB shows
+// threads in the process list, MySQL in the performance schema; without it, only this mapping is
+// missing.
 void MysqlConversation::Impl::ask_threads(ServerAnswer& answer) {
     const bool is_mariadb = answer.kind == ServerKind::mariadb;
     const char* column = is_mariadb ? "TID" : "THREAD_OS_ID";

@@ -16,17 +16,18 @@ namespace connleak::probes {
 
 namespace {
 
-// Of one packet: the longest that we ask for is a row of the process list.
+// The limit of one packet: the longest that we read is a row of the process list.
 constexpr unsigned long longest_packet = 16UL << 20U;
-// Of the stack that libmariadb's calls run on while they wait: TLS wants more than its default.
+// The size of the stack on which libmariadb's calls run while they wait: TLS needs more than the
+// default.
 constexpr std::size_t stack_bytes = 256U << 10U;
-// None of these sends the password as it is to whoever listens.
+// None of these sends the plain password to the server.
 constexpr const char* trusted_logins =
     "mysql_native_password,client_ed25519,caching_sha2_password,sha256_password,parsec,"
     "auth_gssapi_client";
 
-// Closing resets, also where the library closes by itself, so that no TIME-WAIT is left behind. The
-// server reads the COM_QUIT that came before the reset.
+// Makes every close a reset, also a close by the library, so that no TIME-WAIT socket remains. The
+// server still reads the COM_QUIT that was sent before the reset.
 void leave_no_trace(int descriptor) {
     const linger at_once{.l_onoff = 1, .l_linger = 0};
     ::setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
@@ -39,8 +40,8 @@ struct MysqlSession::Handle {
     MYSQL_RES* result = nullptr;
 };
 
-// Drives one of libmariadb's calls to its end. Past the deadline the call is told that its time is
-// over until it gives up: it must come to its end, for its stack holds what it has to free.
+// Runs one libmariadb call to completion. After the deadline, the call is told repeatedly that it
+// has timed out until it returns: it must return, because its stack owns memory to be freed.
 struct MysqlSession::Step {
     MYSQL& mysql;
     TimeBudget::Clock::time_point deadline;
@@ -115,7 +116,7 @@ std::optional<MysqlFailure> MysqlSession::connect() {
     mysql_options(&mysql, MYSQL_OPT_NONBLOCK, &stack_bytes);
     const my_bool no = 0;
     const my_bool yes = 1;
-    const unsigned int no_files = 0;  // a server may ask for any file of ours otherwise
+    const unsigned int no_files = 0;  // otherwise a server could request any of our files
     mysql_options(&mysql, MYSQL_OPT_LOCAL_INFILE, &no_files);
     mysql_options(&mysql, MYSQL_OPT_RECONNECT, &no);
     mysql_options(&mysql, MYSQL_OPT_MAX_ALLOWED_PACKET, &longest_packet);
@@ -134,10 +135,10 @@ std::optional<MysqlFailure> MysqlSession::connect() {
         set(MYSQL_OPT_SSL_CERT, tls.certificate_file);
         set(MYSQL_OPT_SSL_KEY, tls.key_file);
     } else {
-        // As without TLS at all: later versions of the library refuse what is not verified.
+        // As without TLS: later versions of the library refuse unverified connections.
         mysql_options(&mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &no);
     }
-    // What the person's own option files say of the login holds, as for mysql(1).
+    // The login in the user's own option files is used, as by mysql(1).
     if (credentials_.defaults_file.empty())
         mysql_options(&mysql, MYSQL_READ_DEFAULT_GROUP, "connleak");
     else
@@ -224,7 +225,7 @@ std::optional<MysqlFailure> MysqlSession::query(const std::string& text, const T
     return failure;
 }
 
-// Row by row as they come, so that no answer fills the memory.
+// Reads row by row, so that no answer fills the memory.
 std::optional<MysqlFailure> MysqlSession::read_rows(Step& step, const TakeRow& take_row,
                                                     const TakeColumns& take_columns) {
     MYSQL& mysql = handle_->mysql;
@@ -261,7 +262,7 @@ std::optional<MysqlFailure> MysqlSession::read_rows(Step& step, const TakeRow& t
                                .text = "the answer is longer than the limit"};
         break;
     }
-    // The rest of an answer that is not wanted is not read either.
+    // The rest of an unwanted answer is not read.
     if (failure) {
         const int descriptor = static_cast<int>(mysql_get_socket(&mysql));
         if (descriptor >= 0) ::shutdown(descriptor, SHUT_RDWR);

@@ -20,7 +20,7 @@ namespace connleak::probes {
 // How a step failed. `text` is one line, and never holds the password.
 struct MysqlFailure {
     MysqlErrorClass error_class = MysqlErrorClass::other;
-    unsigned int code = 0;  // 0 when it is none of the server's or the library's
+    unsigned int code = 0;  // 0 if the error is neither the server's nor the library's
     std::string text;
 };
 
@@ -31,31 +31,31 @@ class MysqlSession {
     MysqlSession& operator=(const MysqlSession&) = delete;
     ~MysqlSession();
 
-    // Every step below is taken within a turn of it.
+    // Every step below must run within a turn of it.
     [[nodiscard]] TimeBudget& time() { return time_; }
 
     void use_password(const std::string& password) { credentials_.password = password; }
 
-    // Where to; `path` ("" for none) instead of `server` for a Unix socket.
+    // Sets the server to connect to; `path` (unless "") is a Unix socket used instead of `server`.
     void aim(const Endpoint& server, const std::string& path, const RunInside& inside);
-    // std::nullopt when it stands. A connection of its own, which ends with the session.
+    // std::nullopt on success. The connection ends with the session.
     std::optional<MysqlFailure> connect();
-    // The same way once more, with what is left of the time.
+    // A new session to the same server, with the time that is left.
     [[nodiscard]] std::unique_ptr<MysqlSession> again() const;
     void close();
     [[nodiscard]] bool open() const { return handle_ != nullptr; }
 
     using TakeColumns = std::function<void(std::span<const std::string> names)>;
     using TakeRow = std::function<void(MysqlRow row)>;
-    // One question and all the rows of its answer, in one step. A failure that is not the server's
-    // own word ends the connection.
+    // Sends one query and reads all rows of its result, in one step. A failure other than an error
+    // reported by the server ends the connection.
     std::optional<MysqlFailure> query(const std::string& text, const TakeRow& take_row,
                                       const TakeColumns& take_columns = {});
 
-    [[nodiscard]] std::uint64_t thread_id() const;     // our own id
-    [[nodiscard]] std::string server_version() const;  // as it greeted
+    [[nodiscard]] std::uint64_t thread_id() const;     // of our own connection
+    [[nodiscard]] std::string server_version() const;  // from the server's greeting
     [[nodiscard]] std::optional<std::int32_t> peer_pid() const { return peer_pid_; }
-    // Our own connection as our kernel sees it; std::nullopt for a Unix socket.
+    // The tuple of our own connection, as our kernel sees it; std::nullopt for a Unix socket.
     [[nodiscard]] std::optional<Tuple> own_connection() const;
     [[nodiscard]] std::uint64_t bytes_read() const { return bytes_read_; }  // of the last answer
 

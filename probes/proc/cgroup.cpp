@@ -15,8 +15,8 @@ int hex_digit(char c) {
     return -1;
 }
 
-// systemd writes bytes that a unit name cannot hold as \x2d, and puts a "_" before a name that the
-// kernel keeps for itself. Only what can be read is turned back: an \x0a stays as it is written.
+// systemd escapes bytes that a unit name cannot contain as \x2d, and puts a "_" before names
+// reserved by the kernel. Only printable bytes are unescaped: \x0a stays escaped.
 std::string unit_name(std::string_view component) {
     if (component.starts_with('_')) component.remove_prefix(1);
     std::string name;
@@ -37,7 +37,7 @@ std::string unit_name(std::string_view component) {
     return name;
 }
 
-// The manager of a user's units: it holds them all, so it names none of them.
+// The manager of a user's units: it contains all of them, so it identifies none.
 bool is_user_manager(std::string_view component) {
     return component.starts_with("user@") && component.ends_with(".service");
 }
@@ -47,9 +47,9 @@ struct ContainerName {
     bool podman = false;
 };
 
-// The engines all end the component with the id of 64 hex digits: "docker-ID.scope",
+// In all engines the component ends with an id of 64 hex digits: "docker-ID.scope",
 // "cri-containerd-ID.scope", "crio-ID.scope", "libpod-ID.scope", "libpod-payload-ID", plain "ID"
-// below /docker or /kubepods, and "SLICE:cri-containerd:ID" where containerd was not told of
+// below /docker or /kubepods, and "SLICE:cri-containerd:ID" if containerd is not configured for
 // systemd.
 ContainerName container_of(std::string_view component) {
     constexpr std::size_t id_length = 64;
@@ -62,14 +62,14 @@ ContainerName container_of(std::string_view component) {
         if (head.back() != '-' && head.back() != ':') return {};
         head.remove_suffix(1);
     }
-    if (head.ends_with("conmon")) return {};  // the engine's watcher, outside the container
+    if (head.ends_with("conmon")) return {};  // the engine's monitor process, outside the container
     return {id, head.starts_with("libpod") || head == "podman"};
 }
 
-// systemd-nspawn and machined: "machine-NAME.scope" or "systemd-nspawn@NAME.service", and what runs
-// inside is in "payload" below it; the container's own watcher is in "supervisor". libvirt's
-// virtual machines ("machine-qemu\x2d1\x2dNAME.scope") have such scopes, too, and nothing of a
-// guest runs in them.
+// systemd-nspawn and machined: "machine-NAME.scope" or "systemd-nspawn@NAME.service"; processes of
+// the container are in "payload" below it, its monitor is in "supervisor". libvirt's virtual
+// machines ("machine-qemu\x2d1\x2dNAME.scope") have such scopes too, but no process of a guest runs
+// in them.
 std::string machine_of(std::string_view component, std::string_view below) {
     constexpr std::string_view scope = "machine-";
     constexpr std::string_view service = "systemd-nspawn@";
@@ -112,8 +112,8 @@ CgroupPath place_of_path(std::string_view path) {
         } else if (!machine.empty()) {
             place.container = machine;
         }
-        // A service above a container is its engine's own, except Podman's, which runs a container
-        // as the payload of the service that it was made for.
+        // A service above a container belongs to the engine, except in Podman, which can run a
+        // container as the payload of the service created for it.
         const bool entered = !container.id.empty() || lxc || component.starts_with("lxc.payload.");
         if (entered && !container.podman) {
             service.clear();
@@ -137,8 +137,8 @@ CgroupPath place_of_path(std::string_view path) {
     return place;
 }
 
-// Which lines know the unit best: the unified hierarchy and systemd's own come before the
-// controllers of v1, which may stop at a slice.
+// The order in which lines are trusted to show the unit: the unified hierarchy and systemd's own
+// come before the controllers of v1, which may end at a slice.
 int rank_of(std::string_view hierarchy, std::string_view controllers) {
     if (controllers == "name=systemd") return 0;
     if (hierarchy == "0" && controllers.empty()) return 1;
@@ -168,8 +168,8 @@ CgroupPath parse_cgroup(std::string_view text) {
     for (const CgroupPath& place : by_rank) {
         if (result.container.empty()) result.container = place.container;
     }
-    // Where one hierarchy knows the container and another only a unit, that unit is the engine's:
-    // Docker leaves the processes of a hybrid host in containerd.service of the unified hierarchy.
+    // If one hierarchy shows the container and another only a unit, the unit is the engine's: on a
+    // hybrid host Docker leaves the processes in containerd.service of the unified hierarchy.
     for (const CgroupPath& place : by_rank) {
         if (place.container.empty() && !result.container.empty()) continue;
         if (result.unit.empty()) result.unit = place.unit;

@@ -1,4 +1,4 @@
-// What a process's cgroup says of where it runs: the systemd unit and the container.
+// Decodes a process's cgroup: its systemd unit and its container.
 #pragma once
 
 #include <string>
@@ -9,8 +9,8 @@ namespace connleak::probes {
 struct CgroupPath {
     std::string unit;       // innermost systemd unit: "php8.2-fpm.service"; "" for none
     std::string container;  // container id as its engine writes it (Docker, containerd, CRI-O,
-                            // Podman), or the name where the cgroup tells only that (LXC, LXD,
-                            // Incus, systemd-nspawn); "" for none
+                            // Podman), or the name if the cgroup has only that (LXC, LXD, Incus,
+                            // systemd-nspawn); "" for none
 };
 
 // `text` is the content of /proc/PID/cgroup (cgroup v1, v2 or hybrid), see cgroups(7).

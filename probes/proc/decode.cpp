@@ -36,7 +36,7 @@ std::optional<Number> number_of(std::string_view text, int base = 10) {
     return number;
 }
 
-// What follows `key` on its line of a "Key:\tvalue" text.
+// The value of `key` in a text of "Key:\tvalue" lines.
 std::string_view field_of(std::string_view text, std::string_view key) {
     while (!text.empty()) {
         const std::string_view line = next_line(text);
@@ -51,12 +51,12 @@ std::string_view basename_of(std::string_view path) {
 }
 
 // "/usr/sbin/nginx" -> "nginx", "redis-server *:6379" -> "redis-server", "nginx: worker process" ->
-// "nginx",
-// "-bash" (a login shell) -> "bash".
+// "nginx", "-bash" (a login shell) -> "bash".
 std::string_view executable_of(std::string_view title, std::string_view comm) {
-    constexpr std::size_t comm_length = 15;  // TASK_COMM_LEN less its NUL
+    constexpr std::size_t comm_length = 15;  // TASK_COMM_LEN minus the NUL
     const std::string_view whole = basename_of(title);
-    // A program's file name can hold blanks. comm tells these from a title that the program wrote.
+    // A program's file name can contain blanks. comm shows whether this is one, or a title that the
+    // program wrote.
     const bool file_name =
         whole == comm || (comm.size() == comm_length && whole.starts_with(comm) &&
                           whole.find(' ') == std::string_view::npos);
@@ -66,7 +66,7 @@ std::string_view executable_of(std::string_view title, std::string_view comm) {
     return name.empty() ? comm : name;
 }
 
-// mountinfo writes blanks, tabs, newlines and backslashes as \040.
+// mountinfo escapes blanks, tabs, newlines and backslashes, as in \040.
 std::string unescaped_path(std::string_view text) {
     std::string path;
     while (!text.empty()) {
@@ -115,7 +115,7 @@ bool in_group(std::string_view self_status, std::string_view gid) {
     next_word(own);
     next_word(own);
     next_word(own);
-    return next_word(own) == gid;  // the one for file access, proc(5)
+    return next_word(own) == gid;  // the gid for file access, proc(5)
 }
 
 }  // namespace
@@ -184,7 +184,7 @@ Group group_of(std::string_view title, std::string_view comm, const CgroupPath& 
         return {place.unit, GroupKind::unit};
     }
     if (!place.container.empty()) {
-        // An id is cut as the engines' own tools show it; LXC's names are names.
+        // An id is shortened as the engines' own tools show it; LXC has names.
         const bool id = place.container.size() == 64;
         return {id ? place.container.substr(0, 12) : place.container, GroupKind::container};
     }

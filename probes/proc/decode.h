@@ -1,5 +1,5 @@
-// The texts of /proc/PID, decoded (proc(5)), and the name by which a person would call the process.
-// Bytes in, values out: every one of these texts can be shaped by the process itself.
+// Decodes the files of /proc/PID (proc(5)) and finds the group of a process. No I/O. A process can
+// influence each of these texts, so none is trusted.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@ struct ProcStat {
     bool kernel_thread = false;
     std::uint64_t start_ticks = 0;  // since boot
 };
-// Reads from the last ')', because comm can hold blanks and parentheses.
+// Parses from the last ')', because comm can contain blanks and parentheses.
 std::optional<ProcStat> parse_stat(std::string_view text);
 
 // "btime" of /proc/stat: the boot, in seconds since the epoch.
@@ -26,7 +26,7 @@ std::optional<std::int64_t> parse_boot_time(std::string_view text);
 
 struct ProcStatus {
     std::uint32_t uid = 0;           // effective
-    std::int32_t namespace_pid = 0;  // the last of NSpid; 0 when the kernel is too old to tell
+    std::int32_t namespace_pid = 0;  // last value of NSpid; 0 if the kernel is too old to report it
 };
 ProcStatus parse_status(std::string_view text);
 
@@ -36,7 +36,7 @@ std::optional<std::uint64_t> parse_fd_limit(std::string_view text);
 // "net:[4026531840]" -> 4026531840; 0 for anything else.
 std::uint64_t parse_namespace_link(std::string_view link);
 
-// /proc/PID/cmdline: NULs to blanks, trailing blanks cut (titles are padded).
+// /proc/PID/cmdline with NULs replaced by blanks and trailing blanks removed (titles are padded).
 std::string command_of(std::string_view cmdline);
 // The first argument, which is where a process writes its title.
 std::string_view title_of(std::string_view cmdline);
@@ -46,12 +46,12 @@ struct Group {
     GroupKind kind = GroupKind::executable;
     friend bool operator==(const Group&, const Group&) = default;
 };
-// What a person thinks in, the most precise first: FPM pool, service, container, executable.
+// The most specific group that is known: FPM pool, service, container, executable.
 Group group_of(std::string_view title, std::string_view comm, const CgroupPath& place);
 
-// Whether /proc at `mount_point` leaves out the processes of others for a reader with this
-// `self_status` (hidepid=invisible or ptraceable, see proc(5)); gives the option's value.
-// `mountinfo` and `self_status` are /proc/self/mountinfo and /proc/self/status.
+// If /proc at `mount_point` hides other users' processes from a reader with this `self_status`
+// (hidepid=invisible or ptraceable, see proc(5)): the option's value. `mountinfo` and `self_status`
+// are the contents of /proc/self/mountinfo and /proc/self/status.
 std::optional<std::string> hiding_option(std::string_view mountinfo, std::string_view self_status,
                                          std::string_view mount_point);
 

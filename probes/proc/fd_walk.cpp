@@ -41,7 +41,7 @@ FdWalk walk_descriptors(const Descriptor& folder, std::int32_t pid, const InodeS
         const char* const name_end = name + std::strlen(name);
         const auto parsed = std::from_chars(name, name_end, fd);
         if (parsed.ec != std::errc() || parsed.ptr != name_end) return true;
-        std::array<char, 32> link;  // a longer one is cut, and is no socket's
+        std::array<char, 32> link;  // a longer link is truncated, and is not a socket's
         const ssize_t size = ::readlinkat(listing->get(), name, link.data(), link.size());
         if (size < 0) {
             if (errno == ENOENT) return true;

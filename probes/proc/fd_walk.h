@@ -1,6 +1,5 @@
-// The descriptors of one process, searched for sockets. It is the part of the program that takes
-// the time on a busy host (a readlink for every descriptor there is), so it allocates nothing per
-// descriptor.
+// Searches the descriptors of one process for sockets. On a busy host most of the run time is spent
+// here (one readlink() for every descriptor), so nothing is allocated per descriptor.
 #pragma once
 
 #include <compare>
@@ -15,7 +14,7 @@
 
 namespace connleak::probes {
 
-// The inodes that are looked for, in one flat table: about four times as fast to ask as
+// The inodes to look for, in one flat table: lookups are about four times as fast as with
 // std::unordered_set.
 class InodeSet {
   public:
@@ -31,7 +30,7 @@ class InodeSet {
     [[nodiscard]] std::size_t slot(std::uint32_t inode) const {
         return (inode * std::uint64_t{0x9E3779B97F4A7C15} >> 32) & mask_;
     }
-    std::vector<std::uint32_t> slots_;  // 0: free; no socket that a descriptor shows has inode 0
+    std::vector<std::uint32_t> slots_;  // 0: free; no socket shown by a descriptor has inode 0
     std::size_t mask_ = 0;
 };
 
@@ -47,11 +46,11 @@ std::optional<std::uint32_t> socket_inode(std::string_view link);
 
 struct FdWalk {
     std::size_t descriptors = 0;
-    int error = 0;  // what ended the walk early; a descriptor that was closed meanwhile does not
+    int error = 0;  // what ended the walk early; a descriptor closed meanwhile does not end it
 };
 
-// Walks the "fd" folder in `folder` (/proc/PID or /proc/PID/task/TID) and appends what it finds to
-// `held`.
+// Walks the "fd" folder in `folder` (/proc/PID or /proc/PID/task/TID) and appends the sockets found
+// to `held`.
 FdWalk walk_descriptors(const Descriptor& folder, std::int32_t pid, const InodeSet& wanted,
                         std::vector<Held>& held);
 

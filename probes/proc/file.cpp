@@ -45,7 +45,7 @@ Read<std::string> read_text(const Descriptor& file, std::size_t limit) {
 }
 
 Read<std::string> read_text(const Descriptor& folder, const std::string& name, std::size_t limit) {
-    // A fixture tree, or a mount over a file of /proc, can hold a FIFO: never wait for one.
+    // A fixture tree, or a mount over a file of /proc, can contain a FIFO: never block on it.
     const auto file =
         opened(::openat(folder.get(), name.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
     if (!file) return std::unexpected(file.error());

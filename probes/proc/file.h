@@ -1,5 +1,5 @@
-// Files and folders relative to a folder that is held open, as /proc wants to be read: a pid that
-// is used again cannot mix two processes. Errors are errno values.
+// Files and folders relative to an open folder. Needed for /proc: if a pid is reused meanwhile, two
+// processes are not mixed up. Errors are errno values.
 #pragma once
 
 #include <dirent.h>
@@ -20,17 +20,17 @@ namespace connleak::probes {
 template <typename T>
 using Read = std::expected<T, int>;
 
-// The folder, only to open other things in it.
+// Opens a folder, only to open other things in it.
 Read<Descriptor> open_folder(const std::string& path);
 Read<Descriptor> open_folder(const Descriptor& folder, const std::string& name);
-// The folder, to be listed.
+// Opens a folder for listing.
 Read<Descriptor> open_listing(const Descriptor& folder, const std::string& name);
 
-// At most `limit` bytes from the file's beginning.
+// At most `limit` bytes from the start of the file.
 Read<std::string> read_text(const Descriptor& file, std::size_t limit);
 Read<std::string> read_text(const Descriptor& folder, const std::string& name, std::size_t limit);
 
-// What a symbolic link says, without following it.
+// The target of a symbolic link, without following it.
 Read<std::string> read_link(const Descriptor& folder, const std::string& name);
 
 // Calls `visit` with the name (const char*) of every entry but "." and "..", until it returns

@@ -14,7 +14,7 @@ std::string_view trimmed(std::string_view text) {
     return text.substr(begin, text.find_last_not_of(blanks) - begin + 1);
 }
 
-// The text between quotes when it begins with one, else all before a comment.
+// The text between quotes if it begins with one, else everything before a comment.
 std::string_view value_of(std::string_view text) {
     text = trimmed(text);
     if (text.starts_with('"') || text.starts_with('\'')) {

@@ -1,5 +1,5 @@
-// PHP-FPM's pools: the process titles that name them and pm.max_children from the configuration,
-// with its includes. The status page does not tell that limit.
+// PHP-FPM's pools: their names from process titles, and pm.max_children from the configuration and
+// its includes. The status page does not show that limit.
 #pragma once
 
 #include <cstdint>
@@ -17,19 +17,19 @@ std::optional<std::string> fpm_pool_of_title(std::string_view title);
 // title.
 std::optional<std::string> fpm_configuration_of_title(std::string_view title);
 
-// What matters here of FPM's ini dialect, in the order of the file: FPM goes on in the section that
-// an included file left, and an included file begins in the section that includes it.
+// The relevant statements of FPM's ini dialect, in file order. An included file starts in the
+// section that includes it, and its last section continues after the include.
 struct FpmStatement {
     enum class Kind : std::uint8_t { section, include, max_children };
     Kind kind = Kind::section;
-    std::string text;  // the section's name, the include's pattern, the value as written
+    std::string text;  // section name, include pattern, or value as written
     std::optional<std::uint32_t>
-        number;  // of max_children; absent: not a plain number ("${CHILDREN}")
+        number;  // of max_children; absent if not a plain number ("${CHILDREN}")
     friend bool operator==(const FpmStatement&, const FpmStatement&) = default;
 };
 std::vector<FpmStatement> parse_fpm_file(std::string_view text);
 
-// A file or a folder of the configuration that could not be read, and why (an errno's name).
+// A configuration file or folder that could not be read, and why (the errno's name).
 struct FpmUnread {
     std::string path;
     std::string error;
@@ -41,10 +41,10 @@ struct FpmConfiguration {
     std::vector<FpmUnread> unread;
 };
 
-// The configuration file `path` and everything that it includes: glob(7) patterns, followed at most
-// 8 deep, 1,000 files, 1 MiB each; only regular files are opened. All paths, those behind symbolic
-// links too, are taken below `file_root` ("" is the same as "/"). A relative include belongs to
-// PHP's prefix: `prefix` when it is known and has such a file, else the nearest folder above `path`
+// Reads the configuration file `path` and everything that it includes: glob(7) patterns, at most 8
+// levels deep, 1,000 files, 1 MiB each; only regular files are opened. All paths, also behind
+// symbolic links, are taken below `file_root` ("" means "/"). A relative include is relative to
+// PHP's prefix: `prefix` if it is known and has such a file, else the nearest folder above `path`
 // that has one.
 FpmConfiguration read_fpm_configuration(const std::string& path, const std::string& file_root,
                                         const std::string& prefix = "");

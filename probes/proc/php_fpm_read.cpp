@@ -1,6 +1,6 @@
-// The files of an FPM configuration. Their names come from a process title, which anybody can
-// write, so nothing here can be made to open a device, wait for a FIFO, leave the root or search
-// without end.
+// Reads the files of an FPM configuration. Their names come from a process title, which any process
+// can set, so this code must never open a device, block on a FIFO, leave the root or search without
+// a limit.
 #include <fcntl.h>
 #include <fnmatch.h>
 #include <linux/openat2.h>
@@ -25,10 +25,11 @@ constexpr std::size_t deepest = 8;
 constexpr std::size_t most_files = 1000;
 constexpr std::size_t most_bytes = std::size_t{1} << 20;         // of one file
 constexpr std::size_t most_total_bytes = std::size_t{32} << 20;  // of all
-constexpr std::size_t most_entries = 100'000;                    // looked at for all patterns
+constexpr std::size_t most_entries = 100'000;                    // examined for all patterns
 constexpr std::size_t most_unread = 100;
 
-// Symbolic links, also absolute ones, stay below the root: those of a container mean its own files.
+// Symbolic links, even absolute ones, stay below the root: in a container they refer to its own
+// files.
 Read<Descriptor> open_below(const Descriptor& root, const std::string& path, unsigned flags) {
     open_how how{};
     how.flags = flags | O_CLOEXEC;
@@ -36,12 +37,12 @@ Read<Descriptor> open_below(const Descriptor& root, const std::string& path, uns
     for (int attempt = 0;; ++attempt) {
         const long fd = ::syscall(SYS_openat2, root.get(), path.c_str(), &how, sizeof how);
         if (fd >= 0) return Descriptor(static_cast<int>(fd));
-        // EAGAIN: something was renamed on the way.
+        // EAGAIN: a path component was renamed during the lookup.
         if (errno == EAGAIN && attempt < 3) continue;
         break;
     }
     if (errno != ENOSYS) return std::unexpected(errno);
-    // Linux before 5.6: below the root but for symbolic links.
+    // Linux before 5.6: stays below the root except for symbolic links.
     const std::string relative = "./" + path;
     const int fd = ::openat(root.get(), relative.c_str(), static_cast<int>(how.flags));
     if (fd < 0) return std::unexpected(errno);
@@ -89,7 +90,7 @@ class ConfigurationReader {
         if (!found) return unread(path, errno_name(found.error()));
         struct stat status {};
         if (::fstat(found->get(), &status) != 0) return unread(path, errno_name(errno));
-        if (S_ISDIR(status.st_mode) && included) return;  // FPM passes these over
+        if (S_ISDIR(status.st_mode) && included) return;  // FPM skips these
         if (!S_ISREG(status.st_mode)) return unread(path, "not a regular file");
 
         const FileId id{status.st_dev, status.st_ino};
@@ -98,8 +99,8 @@ class ConfigurationReader {
         if (files_ >= most_files) return unread(folder_of(path), "too many files");
         ++files_;
 
-        // O_PATH opened nothing yet: only now that it is known to be a file is it opened for real,
-        // through the descriptor, so that it cannot be replaced in between.
+        // So far it is only an O_PATH descriptor. Now that it is known to be a regular file, open
+        // it for reading through that descriptor, so that it cannot be replaced in between.
         const std::string again = "/proc/self/fd/" + std::to_string(found->get());
         const int fd = ::open(again.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
         if (fd < 0) return unread(path, errno_name(errno));
@@ -150,7 +151,7 @@ class ConfigurationReader {
         return {};
     }
 
-    // glob(3) below the root, with an end to what a pattern can make it look at.
+    // glob(3) below the root, with a limit on the number of entries examined.
     std::vector<std::string> matches(std::string_view pattern) {
         if (pattern.size() >= PATH_MAX || ++entries_ > most_entries) return {};
         std::vector<std::string> paths{"/"};
@@ -169,7 +170,7 @@ class ConfigurationReader {
             }
             paths = std::move(longer);
         }
-        // FPM only warns of a pattern that nothing matches.
+        // FPM only warns about a pattern without matches.
         std::erase_if(paths, [&](const std::string& path) {
             const auto file = open_below(root_, path, O_PATH);
             if (file) return false;

@@ -19,14 +19,14 @@ std::string parent_folder(const std::string& path) {
     return slash == std::string::npos || slash == 0 ? "/" : path.substr(0, slash);
 }
 
-// The configuration that one master runs with.
+// The configuration that one master uses.
 struct MasterConfiguration {
     std::string path;
     FpmConfiguration read;
 };
 
-// In which folder of this host the master's own paths begin. A worker's namespace is as good as its
-// master's where that cannot be read.
+// The folder of this host that is the root of the master's paths. If the master's namespace cannot
+// be read, a worker's is used instead.
 std::string root_of(const Descriptor& proc, const std::string& proc_root, std::int32_t master,
                     std::int32_t worker) {
     const auto own = read_link(proc, "self/ns/mnt");
@@ -36,7 +36,7 @@ std::string root_of(const Descriptor& proc, const std::string& proc_root, std::i
     return proc_root + "/" + std::to_string(master) + "/root";
 }
 
-// std::nullopt when the master went away.
+// std::nullopt if the master is gone.
 std::optional<MasterConfiguration> configuration_of(const Descriptor& proc,
                                                     const std::string& proc_root,
                                                     const std::string& file_root,
@@ -54,14 +54,15 @@ std::optional<MasterConfiguration> configuration_of(const Descriptor& proc,
         }
         configuration.path = *cwd + "/" + title_path;
     }
-    // PHP's prefix is built in; the binary is in PREFIX/sbin.
+    // PHP's prefix is compiled in; the binary is in PREFIX/sbin.
     const auto binary = read_link(*folder, "exe");
     const std::string prefix = binary ? parent_folder(parent_folder(*binary)) : "";
     const std::string root =
         file_root.empty() ? root_of(proc, proc_root, master, worker) : file_root;
     configuration.read = read_fpm_configuration(configuration.path, root, prefix);
 
-    // If it ended meanwhile, its pid may be another process's, and what was read another root's.
+    // If the master ended meanwhile, its pid may have been reused, and the data is from another
+    // root.
     const auto cmdline = read_text(*folder, "cmdline", title_limit);
     if (!cmdline || fpm_configuration_of_title(title_of(*cmdline)) != title_path)
         return std::nullopt;
@@ -75,7 +76,7 @@ void add_fpm_pools(const FpmSeen& seen, const Descriptor& proc, const std::strin
     using Key = std::pair<std::int32_t, std::string>;  // master, pool
     struct Count {
         std::int32_t workers = 0;
-        std::int32_t holder = 0;  // one of them that holds a socket; 0: none does
+        std::int32_t holder = 0;  // a worker that holds a socket; 0 if none does
     };
     std::map<Key, Count> pools;
     for (const FpmWorker& worker : seen.workers) {

@@ -1,4 +1,4 @@
-// PHP-FPM's pools among the processes of a host: their workers counted, their limits read.
+// PHP-FPM's pools among the processes of a host: number of workers and limits.
 #pragma once
 
 #include <cstdint>
@@ -17,15 +17,15 @@ struct FpmWorker {
     std::string pool;
 };
 
-// All of the host, whether or not they hold a socket that was looked for.
+// All of the host, whether or not they hold a wanted socket.
 struct FpmSeen {
     std::vector<FpmWorker> workers;
     std::unordered_map<std::int32_t, std::string>
-        masters;  // pid -> configuration, as its title has it
+        masters;  // pid -> configuration path from its title
 };
 
-// Adds to `result` the pools of which a worker is in result.by_pid, in the order of master and
-// name, and a gap for every limit that could not be had.
+// Adds to `result` the pools that have a worker in result.by_pid, ordered by master and name, and a
+// gap for every limit that could not be read.
 void add_fpm_pools(const FpmSeen& seen, const Descriptor& proc, const std::string& proc_root,
                    const std::string& file_root, Processes& result);
 

@@ -25,7 +25,7 @@
 namespace connleak::probes {
 namespace {
 
-constexpr std::size_t small_file = 4096;  // also what is kept of a command line
+constexpr std::size_t small_file = 4096;  // also the limit for a command line
 constexpr std::size_t large_file = 65536;
 constexpr unsigned most_threads = 16;
 
@@ -34,7 +34,7 @@ struct Unread {
     int error = 0;
 };
 
-// What one thread brings home.
+// The results of one thread.
 struct Harvest {
     std::vector<Held> held;
     std::vector<Process> processes;
@@ -51,9 +51,10 @@ std::string text_or_nothing(const Descriptor& folder, const char* name, std::siz
     return read_text(folder, name, limit).value_or("");
 }
 
-// /proc/stat's btime; where that file is missing (subset=pid), from the clocks.
+// /proc/stat's btime; if that file is missing (subset=pid), computed from the clocks.
 std::int64_t boot_time(const Descriptor& proc) {
-    // btime stands behind a line for every processor and one as long as the interrupts are many.
+    // btime comes after one line for every processor and one line that is as long as there are
+    // interrupts.
     if (const auto text = read_text(proc, "stat", std::size_t{4} << 20)) {
         if (const auto seconds = parse_boot_time(*text)) return *seconds;
     }
@@ -77,7 +78,7 @@ std::string user_name(std::uint32_t uid) {
 
 class Walker {
   public:
-    // `beside`: those of `wanted` that alone make no holder of a process.
+    // `beside`: the sockets of `wanted` that alone do not make a process an owner.
     Walker(const Descriptor& proc, const InodeSet& wanted, const InodeSet& beside,
            std::int64_t boot_time)
         : proc_(proc),
@@ -92,7 +93,7 @@ class Walker {
         note_fpm(pid, *folder, harvest);
 
         const std::size_t before = harvest.held.size();
-        Descriptor thread;  // the one whose descriptors these are, when it is not the first
+        Descriptor thread;  // the thread with these descriptors, if it is not the first
         FdWalk walk = walk_descriptors(*folder, pid, wanted_, harvest.held);
         if (walk.descriptors == 0) {
             const auto stat = parse_stat(text_or_nothing(*folder, "stat", small_file));
@@ -121,8 +122,8 @@ class Walker {
         if (!is_gone(error)) harvest.unread.push_back({pid, error});
     }
 
-    // The first thread of a process can end before the others. It is a zombie then and shows no
-    // descriptor, while the others still hold them.
+    // The first thread of a process can end before the others. It is then a zombie and shows no
+    // descriptors, while the other threads still hold them.
     FdWalk walk_other_threads(std::int32_t pid, const Descriptor& folder, Descriptor& thread,
                               Harvest& harvest) const {
         const auto tasks = open_listing(folder, "task");
@@ -139,7 +140,7 @@ class Walker {
             thread = std::move(*task);
             return false;
         });
-        // Of a process that has only this zombie left, nothing is hidden.
+        // A process with only this zombie left hides nothing.
         if (walk.descriptors == 0) walk.error = 0;
         return walk;
     }
@@ -156,7 +157,7 @@ class Walker {
         }
     }
 
-    // std::nullopt when the process went away.
+    // std::nullopt if the process is gone.
     [[nodiscard]] std::optional<Process> describe(std::int32_t pid, const Descriptor& folder,
                                                   const Descriptor& thread) const {
         const auto stat = parse_stat(text_or_nothing(folder, "stat", small_file));
@@ -205,7 +206,7 @@ std::vector<Harvest> walk_all(const Walker& walker, const std::vector<std::int32
         try {
             threads.emplace_back(work, std::ref(harvests[i]));
         } catch (const std::system_error&) {
-            break;  // no more threads to be had: the others do the work
+            break;  // no more threads can be created: the existing ones do the work
         }
     }
     work(harvests.front());
@@ -213,13 +214,13 @@ std::vector<Harvest> walk_all(const Walker& walker, const std::vector<std::int32
     return harvests;
 }
 
-// One gap for each error, with the number of processes that gave it.
+// One gap for each error, with the number of processes that caused it.
 void add_unread(std::vector<Unread> unread, std::vector<Gap>& gaps) {
     std::ranges::sort(unread, {}, &Unread::pid);
     std::map<std::string, std::vector<std::int32_t>> by_error;
     for (const Unread& entry : unread) {
-        // hidepid=noaccess says EPERM where the ordinary permissions say EACCES: it is the same to
-        // a person.
+        // hidepid=noaccess returns EPERM where ordinary permissions return EACCES: the same for the
+        // user.
         by_error[errno_name(entry.error == EPERM ? EACCES : entry.error)].push_back(entry.pid);
     }
     for (const auto& [error, pids] : by_error) {
@@ -243,7 +244,7 @@ void add_hidden_by_mount(const Descriptor& proc, const std::string& proc_root,
          "the processes of other users are not shown, so their connections have no owner"});
 }
 
-// Sorted by inode, pid and fd, which is the order in which the owners are kept.
+// Sorted by inode, pid and fd, the order in which owners are stored.
 std::vector<Held> merged(std::vector<Harvest>& harvests, Processes& result, FpmSeen& fpm,
                          std::vector<Unread>& unread) {
     std::vector<Held> held = std::move(harvests.front().held);
@@ -318,7 +319,7 @@ Processes read_processes(const std::unordered_set<std::uint32_t>& wanted,
         owners.reserve(static_cast<std::size_t>(end - at));
         for (; at != end; ++at) owners.push_back({at->pid, at->fd});
     }
-    // A hidden process matters where a socket has no owner among the others: it may be the one.
+    // A hidden process matters if a socket has no owner among the others: it may be the owner.
     std::size_t owned = result.owners.size();
     for (const std::uint32_t inode : beside) owned -= result.owners.count(inode);
     if (owned < wanted.size()) add_unread(std::move(unread), result.gaps);

@@ -68,7 +68,7 @@ std::optional<std::uint16_t> port_of_title(std::string_view title) {
 
 std::string path_of_title(std::string_view title) {
     constexpr std::string_view mark = " unixsocket:";
-    // In a cluster, and as a sentinel, it says so at the end.
+    // A cluster node or a sentinel appends its mode to the title.
     for (const std::string_view mode : {" [cluster]", " [sentinel]"})
         if (title.ends_with(mode)) title.remove_suffix(mode.size());
     const std::size_t at = title.find(mark);
@@ -80,7 +80,7 @@ std::vector<ServerProcess> find_server_processes(const std::unordered_set<std::u
                                                  const std::string& proc_root) {
     std::vector<ServerProcess> found;
     const auto proc = open_folder(proc_root);
-    if (!proc) return found;  // read_processes() makes the gap of it
+    if (!proc) return found;  // read_processes() reports the gap
     const auto listing = open_listing(*proc, ".");
     if (!listing) return found;
     const InodeSet wanted(listening);
@@ -89,7 +89,7 @@ std::vector<ServerProcess> find_server_processes(const std::unordered_set<std::u
         if (auto process = look_at(*proc, name, wanted)) found.push_back(std::move(*process));
         return true;
     });
-    // A forked child keeps its parent's name until it renames itself.
+    // A forked child keeps its parent's name until it changes it.
     std::vector<std::int32_t> pids;
     pids.reserve(found.size());
     for (const ServerProcess& process : found) pids.push_back(process.pid);

@@ -60,7 +60,7 @@ class Threads {
 
     [[nodiscard]] bool readable() const { return static_cast<bool>(memory_); }
 
-    // The one descriptor that the thread waits at.
+    // The descriptor that the thread waits for.
     [[nodiscard]] std::optional<std::int32_t> waits_at(std::int32_t thread) const {
         if (translated_) {
             const auto found = by_own_name_.find(thread);
@@ -73,13 +73,13 @@ class Threads {
         const auto call = before ? parse_blocked_call(*before) : std::nullopt;
         if (!call) return std::nullopt;
         const auto descriptor = descriptor_of(*call);
-        // While it waits in the same call, what was read was what it waits for.
+        // If it still waits in the same call, the descriptor read is the one that it waits for.
         const auto after = read_text(*folder, "syscall", syscall_limit);
         return after && *after == *before ? descriptor : std::nullopt;
     }
 
   private:
-    // A container's threads have names of their own there, which its server tells.
+    // Threads in a container have other ids there, and its server reports those.
     void name_all() {
         translated_ = true;
         const auto listing = open_listing(tasks_, ".");

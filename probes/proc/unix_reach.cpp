@@ -21,7 +21,7 @@ namespace connleak::probes {
 
 namespace {
 
-// Beneath `root`, as a process with that root directory would find it.
+// Below `root`, as a process with that root directory would resolve it.
 std::expected<Descriptor, int> open_in_root(const Descriptor& root, const std::string& path) {
     open_how how{};
     how.flags = O_PATH | O_CLOEXEC;
@@ -62,7 +62,7 @@ std::expected<UnixFile, int> open_unix_file(std::int32_t pid, const std::string&
     const auto root = open_path(proc_root + '/' + std::to_string(pid) + "/root");
     auto file = root ? open_in_root(*root, path)
                      : std::expected<Descriptor, int>(std::unexpected(root.error()));
-    // Not allowed, or a kernel before 5.6: the path as it is from here may be the same one.
+    // No permission, or a kernel before 5.6: the same path from here may be the same file.
     if (!file && (file.error() == EACCES || file.error() == EPERM || file.error() == ENOSYS))
         file = open_path(path);
     if (!file) return std::unexpected(file.error() == ENOTDIR ? ENOENT : file.error());
@@ -105,7 +105,7 @@ std::expected<UnixRemote, int> unix_remote(const Owner& owner, std::uint64_t coo
         return std::unexpected(EAFNOSUPPORT);
     remote.name.assign(reinterpret_cast<const char*>(&address) + offsetof(sockaddr_un, sun_path),
                        length - offsetof(sockaddr_un, sun_path));
-    // A path ends at its NUL, an abstract name with its last byte.
+    // A path ends at its NUL, an abstract name at its last byte.
     if (!remote.name.starts_with('\0')) remote.name.resize(std::strlen(remote.name.c_str()));
     ucred credentials{};
     size = sizeof credentials;

@@ -13,12 +13,12 @@ namespace connleak::probes {
 
 namespace {
 
-// No server has this many clients: a process cannot hold more descriptors by default (fs.nr_open).
-// The rest of a longer list is counted as dropped, so that a hostile reply cannot take all memory.
+// No server has this many clients: by default a process cannot hold more descriptors (fs.nr_open).
+// The rest of a longer list is counted as dropped, so that a hostile reply cannot use all memory.
 constexpr std::size_t most_clients = 1U << 20U;
-// Room is made for as many rows as of this size fit; shorter ones cost a reallocation.
+// Memory is reserved for rows of this size; shorter ones cost a reallocation.
 constexpr std::size_t usual_row_size = 128;
-// More than the seconds since 1970, which a server shows whose clock was set after it had started.
+// Above the seconds since 1970, which a server reports if its clock was set after it had started.
 constexpr std::int64_t longest_time_s = 10'000'000'000;
 
 template <typename Number>
@@ -39,7 +39,7 @@ std::optional<std::int64_t> seconds(std::string_view text) {
     return number<std::int64_t>(text, 0, longest_time_s);
 }
 
-// The next line, without its end, taken from the front of `text`.
+// Removes the next line from the front of `text` and returns it without its end.
 std::string_view take_line(std::string_view& text) {
     const std::size_t end = text.find('\n');
     std::string_view line = text.substr(0, end);
@@ -48,8 +48,8 @@ std::string_view take_line(std::string_view& text) {
     return line;
 }
 
-// A row's text. The path of a Unix socket can hold newlines: such a row ends where the fields that
-// follow an address do. No row begins within another.
+// The text of one row. The path of a Unix socket can contain newlines: such a row ends after the
+// fields that follow an address. No row begins within another one.
 std::string_view take_row(std::string_view& text) {
     constexpr std::size_t longest_path = 108;
     const char* const begin = text.data();
@@ -62,8 +62,8 @@ std::string_view take_row(std::string_view& text) {
     return row;
 }
 
-// "10.0.0.1:6379" and "[::1]:6379", and what old versions and Dragonfly write: "::1:6379", where
-// only the last colon belongs to the port. "?:0" is none.
+// "10.0.0.1:6379" and "[::1]:6379", and the form of old versions and Dragonfly: "::1:6379", where
+// only the last colon separates the port. "?:0" is no endpoint.
 std::optional<Endpoint> endpoint(std::string_view text) {
     if (auto usual = Endpoint::parse(text)) return usual;
     const std::size_t colon = text.rfind(':');
@@ -76,16 +76,15 @@ std::optional<Endpoint> endpoint(std::string_view text) {
     return Endpoint{*address, *port};
 }
 
-// The path of a unix socket, which Redis writes with a port of 0. A long one is cut off by Redis
-// and comes without it.
+// The path of a Unix socket, which Redis writes with a port of 0. Redis truncates a long path, and
+// then the port is missing.
 std::string_view unix_path(std::string_view address) {
     if (!address.starts_with('/')) return {};
     if (address.ends_with(":0")) address.remove_suffix(2);
     return address;
 }
 
-// Up to eight letters as one number, so that a switch tells the names apart. Longer names are none
-// that are looked for.
+// Up to eight letters as one number, for use in a switch. No wanted name is longer.
 constexpr std::uint64_t key(std::string_view name) {
     if (name.size() > sizeof(std::uint64_t)) return 0;
     std::uint64_t value = 0;
@@ -94,19 +93,19 @@ constexpr std::uint64_t key(std::string_view name) {
     return value;
 }
 
-// Of a version that does not tell them they are there all the same, as unknown.
+// If a version does not report one of these fields, the field is present as unknown.
 constexpr std::array<std::string_view, 8> usual_native{"flags", "fd",   "sub",      "psub",
                                                        "qbuf",  "omem", "lib-name", "lib-ver"};
 
-// A row while it is read: what decides of it stands in several fields.
+// A row being parsed: some facts depend on several fields.
 struct Row {
     ServerClient client;
     std::string_view flags;
     bool subscribes = false;
-    std::uint32_t usual = 0;  // which of usual_native it has, by bits
+    std::uint32_t usual = 0;  // bit mask of the usual_native fields that it has
 };
 
-// Returns whether the field is one of those that make a line a client's row.
+// Returns whether the field is one that identifies a line as a client's row.
 bool apply_field(std::string_view name, std::string_view value, Row& row) {
     ServerClient& client = row.client;
     const auto native = [&] {
@@ -174,7 +173,7 @@ bool apply_field(std::string_view name, std::string_view value, Row& row) {
     }
 }
 
-// "sentinel-", eight digits of its run id, and what the link is for (sentinelSetClientName()).
+// "sentinel-", eight digits of its run id, and the purpose of the link (sentinelSetClientName()).
 bool is_sentinels_name(std::string_view name) {
     constexpr std::string_view begin = "sentinel-";
     constexpr std::size_t digits = 8;
@@ -193,10 +192,10 @@ std::optional<Purpose> purpose_of(const Row& row) {
                                                                   : Purpose::client;
 }
 
-// Whom clientsCronHandleTimeout() passes over.
+// The clients that clientsCronHandleTimeout() skips.
 std::optional<Exempt> exempt_from_timeout(const Row& row) {
     const auto has = [&](char flag) { return row.flags.contains(flag); };
-    if (has('O')) return Exempt::monitor;  // which carries a replica's mark as well
+    if (has('O')) return Exempt::monitor;  // monitors have a replica's flag as well
     if (has('S')) return Exempt::replica;
     if (has('M')) return Exempt::master;
     if (has('b')) return Exempt::blocked;
@@ -223,7 +222,7 @@ bool in_name(char letter) {
            (letter >= '0' && letter <= '9');
 }
 
-// Where the name ends of the field that begins at `begin`, or npos when no field begins there.
+// The end of the name of the field that begins at `begin`, or npos if no field begins there.
 std::size_t name_end(std::string_view line, std::size_t begin) {
     if (begin >= line.size() || !starts_name(line[begin])) return std::string_view::npos;
     std::size_t at = begin;
@@ -231,15 +230,15 @@ std::size_t name_end(std::string_view line, std::size_t begin) {
     return at < line.size() && line[at] == '=' ? at : std::string_view::npos;
 }
 
-// A path can hold blanks, and even " b=c". It ends where its ":0" does, or, cut off, before the
+// A path can contain blanks, and even " b=c". It ends at its ":0", or, if truncated, before the
 // fields that follow an address in every version.
 bool path_goes_on(std::string_view value, std::string_view rest) {
     return value.starts_with('/') && !value.ends_with(":0") && !rest.starts_with("laddr=") &&
            !rest.starts_with("fd=");
 }
 
-// Walks over the fields of a row. Blanks part them; a word that does not look like a field belongs
-// to the value before it, and before the first field to nothing.
+// Parses the fields of a row, separated by blanks. A word that does not look like a field belongs
+// to the value before it; before the first field it is ignored.
 bool parse_row(std::string_view line, ServerClient& into) {
     constexpr std::size_t none = std::string_view::npos;
     Row row;
@@ -266,7 +265,7 @@ bool parse_row(std::string_view line, ServerClient& into) {
             if (name_stop != none) break;
             value_end = line.find(' ', begin);
         }
-        // The last value reaches to the end of the line.
+        // The last value extends to the end of the line.
         std::string_view value = line.substr(0, value_end).substr(value_begin);
         while (value.ends_with(' ')) value.remove_suffix(1);
         if (apply_field(name, value, row)) is_row = true;
@@ -299,8 +298,8 @@ void apply_info(std::string_view text, ServerAnswer& answer) {
         if (const auto value = number<std::uint64_t>(field(name), 0)) fact = value;
     };
 
-    // Every fork writes the Redis version that it is compatible with into redis_version. KeyDB puts
-    // its own there, and is told by its program's name or by the section that only it has.
+    // Every fork sets redis_version to the Redis version it is compatible with. KeyDB sets its own
+    // version there, and is recognized by its program's name or by the section that only KeyDB has.
     const std::string_view executable = field("executable");
     const std::string_view program = executable.substr(executable.rfind('/') + 1);
     answer.version = field("redis_version");

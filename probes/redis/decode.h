@@ -1,5 +1,5 @@
-// The texts that Redis and its kin answer with, decoded: INFO and CLIENT LIST of every version
-// from 2.8 on. Takes bytes from the network as they come; a field it does not know is passed over.
+// Decodes the answers of Redis-compatible servers: INFO and CLIENT LIST of every version since 2.8.
+// The bytes come unchecked from the network; unknown fields are ignored.
 #pragma once
 
 #include <string>
@@ -11,15 +11,15 @@
 
 namespace connleak::probes {
 
-// "key:value" lines; comments and everything else are passed over. Views into `text`.
+// "key:value" lines; comments and other lines are ignored. The views point into `text`.
 std::unordered_map<std::string_view, std::string_view> parse_info(std::string_view text);
 
-// Fills the facts of `answer` that INFO tells: kind, version, run_id, process_id, uptime, client
-// counts, maxclients and rejected connections.
+// Fills the fields of `answer` that INFO contains: kind, version, run_id, process_id, uptime,
+// client counts, maxclients and rejected connections.
 void apply_info(std::string_view text, ServerAnswer& answer);
 
-// A line per client. A line without `addr` or with broken numbers gives what can be read; a line
-// that is no client row at all is dropped and counted.
+// One line per client. A line without `addr` or with broken numbers is read as far as possible; a
+// line that is no client row is dropped and counted.
 struct ClientList {
     std::vector<ServerClient> clients;
     std::size_t dropped_lines = 0;

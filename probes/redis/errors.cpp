@@ -19,7 +19,7 @@ bool is_printable(char letter) {
     return letter >= ' ' && letter <= '~';
 }
 
-// "NOPERM" of "NOPERM this user has no permissions …"; "" when the line does not begin with a code,
+// "NOPERM" of "NOPERM this user has no permissions …"; "" if the line does not begin with a code,
 // or only with the general one.
 std::string_view code_of(std::string_view line) {
     const std::string_view word = line.substr(0, line.find(' '));
@@ -29,8 +29,8 @@ std::string_view code_of(std::string_view line) {
     return is_code && word != "ERR" ? word : std::string_view{};
 }
 
-// What came first, printable. An answer that repeats the login is not quoted: it could hold the
-// password in any disguise.
+// The first bytes, printable. An answer that repeats the login is not quoted: it could contain the
+// password in an encoded form.
 std::string excerpt(std::string_view head, std::string_view password) {
     if (!password.empty() && head.find("AUTH") != std::string_view::npos) return {};
     std::string text;
@@ -59,7 +59,7 @@ Refusal classify(std::string_view error_reply) {
     const auto begins = [&](std::string_view text) { return error_reply.starts_with(text); };
     if (begins("ERR max number of clients")) return Refusal::at_limit;
     if (begins("DENIED")) return Refusal::protected_mode;
-    // The second is 2.6's.
+    // The second one is from 2.6.
     if (begins("NOAUTH") || begins("ERR operation not permitted")) return Refusal::needs_login;
     if (begins("ERR Client sent AUTH, but no password is set") ||
         error_reply.find("without any password configured") != std::string_view::npos)

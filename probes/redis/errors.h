@@ -1,4 +1,4 @@
-// What a server says instead of an answer, in one line for a person and as a word for a program.
+// Error messages of a server: one line for a person and a code for a program.
 #pragma once
 
 #include <chrono>
@@ -20,7 +20,7 @@ enum class Refusal : std::uint8_t {
 
 Refusal classify(std::string_view error_reply);
 
-// What went wrong, for the gap and for the answer.
+// An error, for the gap and for the answer.
 struct RedisError {
     std::string code;     // for Gap::error: "NOPERM", "ETIMEDOUT"
     std::string message;  // for ServerAnswer::error
@@ -29,17 +29,17 @@ struct RedisError {
 RedisError error_of_reply(std::string_view error_reply, std::string_view password);
 
 struct FailureContext {
-    bool first = true;                    // nothing was answered on this connection before
-    std::chrono::milliseconds timeout{};  // how long was waited
+    bool first = true;                    // no answer came on this connection before
+    std::chrono::milliseconds timeout{};  // how long the step waited
     std::uint64_t most_bytes = 0;
     std::string_view password;
     bool by_tls = false;
 };
 RedisError error_of_failure(const RespFailure& failure, const FailureContext& context);
 
-// The server speaks TLS, and was spoken to in plain text.
+// The server speaks TLS, but the query was plain text.
 RedisError speaks_tls();
-// The other way round.
+// The query was TLS, but the server speaks plain text.
 RedisError speaks_no_tls();
 
 // "this is not a Redis server: …"

@@ -1,4 +1,4 @@
-// The questions and commands of the verbs that act.
+// The queries and commands of the verbs that act.
 #include <algorithm>
 #include <exception>
 
@@ -32,7 +32,7 @@ std::optional<std::vector<ServerClient>> RedisConversation::clients_by_id(
             if (!all) return std::nullopt;
             rows = std::move(*all);
         }
-        // Whatever was sent, only these were asked for.
+        // Keep only the rows that were asked for, whatever the server sent.
         std::erase_if(rows, [&](const ServerClient& row) {
             return std::ranges::find(ids, row.id) == ids.end();
         });

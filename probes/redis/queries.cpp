@@ -37,7 +37,7 @@ std::optional<std::uint64_t> number_of(std::string_view text) {
     return value;
 }
 
-// One conversation: puts the questions in their order and writes down what came of them.
+// One conversation: sends the queries in order and records the results.
 class Queries {
   public:
     Queries(RedisSession& session, ServerAnswer& answer) : session_(session), answer_(answer) {}
@@ -67,7 +67,7 @@ class Queries {
     bool connect() {
         auto connection = session_.connect();
         if (session_.tls.context) answer_.tls = true;
-        // Redis waits for the end of a line that it takes the handshake for.
+        // Redis takes the handshake for an incomplete line and waits for its end.
         if (!connection && session_.tls.context && connection.error().kind == FailureKind::silent &&
             session_.answers_plain_text()) {
             answer_.tls = false;
@@ -88,14 +88,14 @@ class Queries {
                 session_.credentials.password, session_.tls.context != nullptr};
     }
 
-    // A server that expects TLS answers our first words with an alert, or closes without a word.
+    // A server that expects TLS answers plain text with an alert, or closes without an answer.
     bool found_tls(const RespFailure& failure) {
         if (heard_ || session_.tls.context) return false;
         return is_tls_record(failure.head) ||
                (failure.kind == FailureKind::closed && session_.answers_tls());
     }
 
-    // The reply, also one that is an error of the server; nullptr when the conversation is over.
+    // The reply, which can be a server error; nullptr if the conversation is over.
     Reply hear(RedisSession::Result result, std::uint64_t most_bytes, std::string_view lacks) {
         if (!result && found_tls(result.error())) {
             answer_.tls = true;
@@ -134,7 +134,7 @@ class Queries {
         return std::move(*result);
     }
 
-    // `lacks`: what is not known when the conversation ends here.
+    // `lacks`: what stays unknown if the conversation ends here.
     Reply ask(Words words, std::uint64_t most_bytes, std::string_view lacks) {
         if (over_) return nullptr;
         return hear(session_.put(*session_.connection, words, most_bytes), most_bytes, lacks);
@@ -151,7 +151,7 @@ class Queries {
         if (!reply || reply->kind == ReplyKind::status) return;
         if (reply->kind != ReplyKind::error) return deny_redis();
         if (classify(reply->text) == Refusal::no_login_known)
-            return;  // then it answers without one
+            return;  // then it answers without a login
         login_refusal_ = error_from(reply->text);
     }
 
@@ -161,8 +161,8 @@ class Queries {
     }
 
     void ask_info() {
-        // All sections at once: naming several needs Redis 7, and KeyDB shows itself in its own
-        // section only.
+        // All sections at once: naming several requires Redis 7, and only KeyDB's own section
+        // identifies KeyDB.
         const Reply reply = ask({"INFO"}, most_small_bytes, lacks_everything);
         if (!reply) return;
         if (login_refusal_)
@@ -173,7 +173,7 @@ class Queries {
     }
 
     void ask_settings() {
-        // A Sentinel has no CONFIG, and none of these can be set there.
+        // A Sentinel has no CONFIG command, and none of these settings.
         if (answer_.topology.mode == ServerMode::sentinel) return;
         const std::string lacks = fmt::format("{}, and {}", lacks_settings, lacks_clients);
         const auto get = [&](std::string_view name, std::optional<std::uint64_t>& fact) {
@@ -183,13 +183,13 @@ class Queries {
                 note(error_from(reply->text), lacks_settings);
                 return false;
             }
-            // A name that the server does not have gives an empty list.
+            // The server answers an unknown name with an empty list.
             if (reply->elements.size() == 2) fact = number_of(text_of(*reply->elements[1]));
             return true;
         };
         if (!get("tcp-keepalive", answer_.tcp_keepalive_s) || !get("timeout", answer_.timeout_s))
             return;
-        // INFO tells the limit in force since 6.2; what is configured can be more than the
+        // Since 6.2 INFO reports the effective limit; the configured one can exceed what the
         // descriptors allow.
         if (!answer_.maxclients) get("maxclients", answer_.maxclients);
         if (answer_.topology.mode != ServerMode::cluster) return;
@@ -200,7 +200,8 @@ class Queries {
 
     void ask_own_id() {
         const Reply reply = ask({"CLIENT", "ID"}, most_small_bytes, lacks_clients);
-        // An error is no loss: before 5.0 there is none, and the address finds the row as well.
+        // An error does no harm: versions before 5.0 lack the command, and the address finds the
+        // row too.
         if (reply && reply->kind == ReplyKind::integer && reply->integer > 0)
             answer_.own_id = static_cast<std::uint64_t>(reply->integer);
         session_.own_id = answer_.own_id;
@@ -211,7 +212,7 @@ class Queries {
     void ask_clients() {
         if (over_) return;
         const std::uint64_t most_bytes = session_.limits.bytes;
-        // More than a process can hold: Dragonfly's count has been seen to run away.
+        // More than a process can hold: Dragonfly's counter has been seen with absurd values.
         constexpr std::uint64_t most_likely = 1U << 20U;
         std::uint64_t likely = answer_.connected_clients.value_or(0);
         if (likely > most_likely) likely = 0;
@@ -240,8 +241,8 @@ class Queries {
         leave_out_own();
     }
 
-    // INFO's count and the list are of two moments; what came and went between them, a later INFO
-    // tells. Replicas stand in the list and are not counted.
+    // INFO's count and the list are from two different moments; a later INFO shows the connections
+    // opened and closed in between. Replicas are in the list but not in the count.
     void reconcile() {
         if (!answer_.clients_complete) return;
         answer_.listed_clients = static_cast<std::uint64_t>(std::ranges::count_if(
@@ -282,7 +283,7 @@ class Queries {
 
     RedisSession& session_;
     ServerAnswer& answer_;
-    bool heard_ = false;  // the server has answered something
+    bool heard_ = false;  // the server has answered at least once
     bool over_ = false;
     std::optional<RedisError> login_refusal_;
 };

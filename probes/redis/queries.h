@@ -1,5 +1,5 @@
-// The questions that a Redis-compatible server is asked, in their order, and what is made of the
-// answers and of the refusals. Internal to probes/redis*.
+// The queries to a Redis-compatible server, in their order, and the handling of answers and errors.
+// Internal to probes/redis*.
 #pragma once
 
 #include "diagnosis/model/records.h"
@@ -7,7 +7,8 @@
 
 namespace connleak::probes {
 
-// Connects, logs in and asks; fills `answer`. Within a turn of its time.
+// Connects, logs in and sends the queries; fills `answer`. Call it within a turn of the session's
+// time.
 void run_queries(RedisSession& session, ServerAnswer& answer);
 
 }  // namespace connleak::probes

@@ -22,7 +22,7 @@ ServerAnswer RedisConversation::Impl::converse() {
     const TimeBudget::Turn turn(time);
     try {
         run_queries(*this, answer);
-    } catch (const std::exception& problem) {  // out of memory, in practice
+    } catch (const std::exception& problem) {  // usually out of memory
         connection.reset();
         if (answer.error.empty()) answer.error = problem.what();
         answer.gaps.push_back({"redis", scope, problem.what(), lacks_everything});
@@ -45,8 +45,7 @@ ServerAnswer RedisConversation::ask(const Endpoint& server, const RunInside& ins
     return ask(server, open_inside(inside));
 }
 
-// The conversation owns its socket and keeps the way to it; a second descriptor of it tells who is
-// at the other end.
+// The conversation owns its socket; a duplicate descriptor is used to find the peer process.
 ServerAnswer RedisConversation::ask_unix(const std::string& path, const RunInside& inside) {
     const auto second = std::make_shared<Descriptor>();
     ServerAnswer answer = ask_unix(path, [open = open_inside(inside), second](int family) {

@@ -22,14 +22,14 @@ namespace connleak::probes {
 namespace {
 
 constexpr std::size_t head_size = 256;
-// connect() on a unix socket with a full backlog does not wait and cannot be polled for.
+// connect() on a Unix socket with a full backlog does not wait, and poll(2) cannot wait for it.
 constexpr std::chrono::milliseconds backlog_pause{10};
 
 bool is_past(Deadline deadline) {
     return std::chrono::steady_clock::now() >= deadline;
 }
 
-// Waits for `events`; false when the deadline is past.
+// Waits for `events`; false if the deadline has passed.
 bool wait_for(int descriptor, short events, Deadline deadline) {
     for (;;) {
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(
@@ -41,7 +41,7 @@ bool wait_for(int descriptor, short events, Deadline deadline) {
     }
 }
 
-// 0 or the errno.
+// Returns 0 or errno.
 int connect_socket(int descriptor, const sockaddr* address, socklen_t size, Deadline deadline) {
     while (::connect(descriptor, address, size) != 0) {
         if (errno == EINTR || errno == EALREADY || errno == EINPROGRESS) {
@@ -58,7 +58,7 @@ int connect_socket(int descriptor, const sockaddr* address, socklen_t size, Dead
     return 0;
 }
 
-// Appends the command as it goes over the wire. False when there is no memory for it.
+// Appends the command in wire format. Returns false if out of memory.
 bool append_command(std::string& bytes, std::span<const std::string_view> words) {
     std::vector<const char*> texts;
     std::vector<std::size_t> sizes;
@@ -72,7 +72,8 @@ bool append_command(std::string& bytes, std::span<const std::string_view> words)
                                              sizes.data());
     if (size < 0) return false;
     const auto length = static_cast<std::size_t>(size);
-    bytes.reserve(bytes.size() + length);  // a buffer that moves would leave a password behind
+    bytes.reserve(bytes.size() +
+                  length);  // a reallocation would leave a copy of the password behind
     bytes.append(command, length);
     explicit_bzero(command, length);
     redisFreeCommand(command);
@@ -91,7 +92,7 @@ RespConnection::Descriptor::~Descriptor() {
 }
 
 void RespConnection::FreeContext::operator()(redisContext* context) const {
-    // The descriptor has its own owner: hiredis 0.14 would not close number 0.
+    // The descriptor has its own owner: hiredis 0.14 would not close descriptor 0.
     redisFreeKeepFd(context);
 }
 
@@ -116,7 +117,7 @@ std::expected<RespConnection, RespFailure> RespConnection::connect_to(
         fcntl(descriptor.number, F_SETFD, FD_CLOEXEC) != 0)
         return failed(errno);
     if (family != AF_UNIX) {
-        // Set now, so that it holds however the program ends.
+        // Set now, so that it applies however the program ends.
         const linger reset{1, 0};
         setsockopt(descriptor.number, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
     }
@@ -151,7 +152,7 @@ std::expected<RespConnection, RespFailure> RespConnection::connect(
     const std::string& path, const std::function<int(int)>& open_socket, Deadline deadline) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
-    // An abstract name begins with a NUL, and ends where the address does.
+    // An abstract name begins with a NUL, and ends at the end of the address.
     const bool abstract = path.starts_with('\0');
     if (path.size() + (abstract ? 0 : 1) > sizeof address.sun_path)
         return std::unexpected(RespFailure{FailureKind::system, ENAMETOOLONG, {}});
@@ -169,8 +170,8 @@ RespFailure RespConnection::failure(FailureKind kind, int number) const {
     return {kind, number, head_};
 }
 
-// By hand and not through hiredis's output buffer: MSG_NOSIGNAL keeps SIGPIPE away from whoever
-// uses this library, and the command, which can hold a password, can be wiped.
+// Does not use hiredis's output buffer: MSG_NOSIGNAL avoids SIGPIPE for users of this library, and
+// the command, which can contain a password, can be wiped.
 std::optional<RespFailure> RespConnection::send(std::string_view bytes, Deadline deadline) {
     if (tls_) return send_encrypted(bytes, deadline);
     while (!bytes.empty()) {
@@ -185,8 +186,8 @@ std::optional<RespFailure> RespConnection::send(std::string_view bytes, Deadline
                 return failure(FailureKind::silent);
             continue;
         }
-        // A server that refuses clients says why before it closes, and may be faster than we are:
-        // what it said is still there to be read.
+        // A server that refuses clients sends the reason and closes, possibly before we have sent
+        // anything; its message can still be read.
         if (errno == EPIPE || errno == ECONNRESET) return std::nullopt;
         return failure(FailureKind::system, errno);
     }
@@ -208,7 +209,7 @@ std::optional<RespFailure> RespConnection::send_encrypted(std::string_view bytes
                     return failure(FailureKind::silent);
                 break;
             case TlsStep::closed:
-                return std::nullopt;  // as above: what it said is still there to be read
+                return std::nullopt;  // as above: the message can still be read
             case TlsStep::failed:
                 return RespFailure{FailureKind::tls, 0, tls_->explain()};
         }
@@ -249,7 +250,7 @@ std::optional<RespFailure> RespConnection::receive(std::uint64_t most_bytes, Dea
     const auto late = [this] {
         return failure(received_ == 0 ? FailureKind::silent : FailureKind::unended);
     };
-    // Data that keeps coming must not hide the deadline, so it is asked for in every round.
+    // Checked in every round, so that a continuous stream of data cannot bypass the deadline.
     if (is_past(deadline)) return late();
     const bool unread = tls_ && tls_->prepare_to_read();
     if (!unread && !wait_for(descriptor_.number, POLLIN, deadline)) return late();
@@ -277,7 +278,7 @@ std::expected<std::unique_ptr<RespReply>, RespFailure> RespConnection::next_repl
     *budget_ = {};
     for (;;) {
         void* reply = nullptr;
-        // Not redisGetReply: in 1.x it looks into the reply, which it takes for its own redisReply.
+        // Not redisGetReply(): in 1.x it accesses the reply as its own redisReply.
         if (redisReaderGetReply(context_->reader, &reply) != REDIS_OK)
             return std::unexpected(failure(FailureKind::protocol));
         if (reply != nullptr) return std::unique_ptr<RespReply>(static_cast<RespReply*>(reply));
@@ -287,7 +288,7 @@ std::expected<std::unique_ptr<RespReply>, RespFailure> RespConnection::next_repl
 
 std::expected<std::unique_ptr<RespReply>, RespFailure> RespConnection::ask(
     std::span<const std::string_view> words, std::uint64_t most_bytes, Deadline deadline) {
-    // What comes without a question would be taken for the answer to this one.
+    // Unrequested data would be taken for the answer to this command.
     if (context_->reader->pos < context_->reader->len)
         return std::unexpected(failure(FailureKind::protocol));
     received_ = 0;

@@ -1,6 +1,5 @@
 // One connection to a RESP server: every step ends by its deadline, every reply is bounded, and all
-// that goes wrong comes back as a value. Which questions are asked and what they mean is not known
-// here.
+// errors are returned as values. It does not know which queries are sent or what they mean.
 #pragma once
 
 #include <hiredis/hiredis.h>
@@ -27,50 +26,50 @@ using Deadline = std::chrono::steady_clock::time_point;
 
 enum class FailureKind : std::uint8_t {
     system,      // `number` is the errno
-    silent,      // not one byte until the deadline
-    unended,     // an answer began and did not end until the deadline
+    silent,      // no byte came before the deadline
+    unended,     // an answer began but did not end before the deadline
     closed,      // the server closed the connection instead of answering
-    broken_off,  // the server closed the connection within an answer
-    protocol,    // what came is not RESP, or not within bounds; `head` shows how it began
+    broken_off,  // the server closed the connection in the middle of an answer
+    protocol,    // the answer is not RESP, or exceeds the bounds; `head` has its first bytes
     too_large,
-    tls,  // the handshake or the session failed; `head` says why, for a person
+    tls,  // the handshake or the session failed; `head` has the reason, for a person
 };
 
 struct RespFailure {
     FailureKind kind = FailureKind::system;
     int number = 0;
-    std::string head;  // the first bytes that came, raw; what FailureKind::tls says of it
+    std::string head;  // the first bytes received, raw; for FailureKind::tls the reason
 };
 
 class RespConnection {
   public:
-    // Opens a socket with `open_socket(family)` and connects it to the endpoint, or to the unix
+    // Opens a socket with `open_socket(family)` and connects it to the endpoint, or to the Unix
     // socket: a path, or a NUL and an abstract name.
     static std::expected<RespConnection, RespFailure> connect(
         const Endpoint& server, const std::function<int(int)>& open_socket, Deadline deadline);
     static std::expected<RespConnection, RespFailure> connect(
         const std::string& path, const std::function<int(int)>& open_socket, Deadline deadline);
 
-    // From here on by TLS. After a failure nothing of ours but the handshake has been sent.
+    // Switches to TLS. After a failure nothing but the handshake has been sent.
     std::optional<RespFailure> secure(const TlsUse& use, Deadline deadline);
 
-    // Sends bytes that are no command, and gives the first that come back; "" for none.
+    // Sends bytes that are not a command, and returns the first bytes received; "" for none.
     std::string first_answer(std::string_view bytes, Deadline deadline);
 
-    // Sends a command and reads its reply, of at most `most_bytes`. After a failure the connection
-    // is of no more use: a late reply would be taken for the next one's.
+    // Sends a command and reads its reply, at most `most_bytes` long. After a failure the
+    // connection must not be used again: a late reply would be taken for the next command's.
     std::expected<std::unique_ptr<RespReply>, RespFailure> ask(
         std::span<const std::string_view> words, std::uint64_t most_bytes, Deadline deadline);
 
-    // The same for several commands, which are sent together; hands over their replies in the same
-    // order. They must be few and short: nothing is read until all of them are sent.
+    // Sends several commands together and passes on their replies in the same order. The commands
+    // must be few and short: nothing is read until all of them are sent.
     using Command = std::vector<std::string>;
     std::optional<RespFailure> ask_all(
         std::span<const Command> commands, std::uint64_t most_bytes, Deadline deadline,
         const std::function<void(std::unique_ptr<RespReply>)>& on_reply);
 
     [[nodiscard]] std::uint64_t reply_bytes() const { return received_; }  // of the last reply
-    // What the kernel knows of both ends; none for a unix socket.
+    // Both ends, as the kernel reports them; std::nullopt for a Unix socket.
     [[nodiscard]] std::optional<Tuple> tuple() const;
 
   private:
@@ -98,9 +97,9 @@ class RespConnection {
     [[nodiscard]] RespFailure failure(FailureKind kind, int number = 0) const;
 
     Descriptor descriptor_;
-    std::unique_ptr<ReplyBudget> budget_;  // the reader keeps its address
+    std::unique_ptr<ReplyBudget> budget_;  // the reader holds a pointer to it
     std::unique_ptr<redisContext, FreeContext> context_;
-    std::unique_ptr<TlsSession> tls_;  // nullptr: in plain text
+    std::unique_ptr<TlsSession> tls_;  // nullptr: plain text
     std::uint64_t received_ = 0;
     std::string head_;
 };

@@ -17,9 +17,9 @@ ReplyKind kind_of(int type) {
     }
 }
 
-// These run inside hiredis, which is C: nothing may be thrown through it. nullptr ends the parsing
-// with REDIS_ERR_OOM. The root belongs to the reader until it hands it out, an element to its
-// array.
+// These functions are called by hiredis, which is C: no exception may pass through it. Returning
+// nullptr ends the parsing with REDIS_ERR_OOM. The reader owns the root until it returns it; an
+// array owns its elements.
 template <typename Fill>
 void* attach(const redisReadTask* task, ReplyKind kind, Fill fill) noexcept {
     try {
@@ -67,7 +67,7 @@ void free_reply(void* reply) {
     const std::unique_ptr<RespReply> owned(static_cast<RespReply*>(reply));
 }
 
-// The two types that RESP3 added. We never ask for RESP3, but a server may send them all the same.
+// Two types added by RESP3. We never request RESP3, but a server may send them anyway.
 [[maybe_unused]] void* create_double(const redisReadTask* task, double /*value*/, char* text,
                                      std::size_t size) {
     return attach(task, ReplyKind::string,

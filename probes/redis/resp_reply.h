@@ -1,6 +1,6 @@
-// A reply of a RESP server as a small tree, and the functions by which hiredis builds it instead of
-// its own: these refuse early what no honest answer to our questions holds. The one place that
-// knows how the reader's callbacks differ between hiredis 0.14 and 1.x.
+// A reply of a RESP server as a small tree, and the functions with which hiredis builds it instead
+// of its own. They reject early whatever no valid answer to our queries contains. Only this file
+// handles the differences between the reader callbacks of hiredis 0.14 and 1.x.
 #pragma once
 
 #include <hiredis/hiredis.h>
@@ -22,7 +22,9 @@ struct RespReply {
     std::vector<std::unique_ptr<RespReply>> elements;
 };
 
-// What one reply may still hold. hiredis alone would reserve 16 GiB for "*2147483647\r\n".
+// The remaining limits of one reply. hiredis alone would reserve 16 GiB for "*2147483647\r
+//
+// ".
 struct ReplyBudget {
     static constexpr std::size_t most_elements = 1024;
     static constexpr int most_depth = 4;
@@ -31,8 +33,8 @@ struct ReplyBudget {
     bool exceeded = false;
 };
 
-// Has `reader` build RespReply trees. `budget` must outlive the reader, and is to be set anew
-// before each reply.
+// Makes `reader` build RespReply trees. `budget` must outlive the reader and must be reset before
+// each reply.
 void bound_reader(redisReader& reader, ReplyBudget& budget);
 
 }  // namespace connleak::probes

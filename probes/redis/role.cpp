@@ -7,7 +7,7 @@ namespace connleak::probes {
 
 namespace {
 
-// More replicas than any master has; the list comes from the network.
+// More replicas than any master has; the limit is needed because the list comes from the network.
 constexpr int most_replicas = 1000;
 
 template <typename Number>
@@ -53,7 +53,7 @@ ServerTopology parse_topology(const std::unordered_map<std::string_view, std::st
         return found == info.end() ? std::string_view{} : found->second;
     };
     ServerTopology topology;
-    // Valkey's own name for it; with extended-redis-compatibility it has Redis's.
+    // Valkey's name for the field; with extended-redis-compatibility it uses Redis's name.
     topology.mode =
         mode_of(field("redis_mode").empty() ? field("server_mode") : field("redis_mode"));
     const std::string_view role = field("role");

@@ -1,4 +1,4 @@
-// The place of a server among its like, as INFO tells it. Internal to probes/redis*.
+// The role and topology of a server, read from INFO. Internal to probes/redis*.
 #pragma once
 
 #include <string_view>

@@ -58,9 +58,9 @@ RedisSession::Result RedisSession::log_in(RespConnection& to) {
     return put(to, {"AUTH", credentials.user, password}, most_small_bytes);
 }
 
-// By its id where the server tells it: an address can be another's behind a translation. Else by
-// the address, and where that is translated as well, by what the row says: ours is the one that is
-// just now asking.
+// Finds our row by its id if the server reports it, because with translation an address can be
+// another client's. Otherwise by address, and if that is translated too, by content: our row is the
+// one that is sending this query.
 std::vector<ServerClient>::iterator RedisSession::find_own(
     std::vector<ServerClient>& clients) const {
     if (own_id) return std::ranges::find(clients, *own_id, &ServerClient::id);

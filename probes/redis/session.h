@@ -1,5 +1,5 @@
-// What a conversation with one server keeps between its questions: the connection, the time that is
-// left, and how its own row is known. Internal to probes/redis*.
+// The state that a conversation keeps between queries: the connection, the time left, and how to
+// recognize its own row. Internal to probes/redis*.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@
 
 namespace connleak::probes {
 
-// Of every answer but CLIENT LIST. INFO is the longest of them: a line per database.
+// The limit of every answer but CLIENT LIST. The longest of them is INFO: one line per database.
 constexpr std::uint64_t most_small_bytes = 4U << 20U;
 
 struct RedisSession {
@@ -30,7 +30,7 @@ struct RedisSession {
     Limits limits;
     OpenSocket open_socket;
     Endpoint server;
-    std::string path;  // instead of `server`, for a unix socket
+    std::string path;  // of a Unix socket, instead of `server`
     TlsUse tls;
 
     std::optional<RespConnection> connection;
@@ -44,17 +44,17 @@ struct RedisSession {
     RedisSession& operator=(const RedisSession&) = delete;
     ~RedisSession();  // wipes the password
 
-    // Connects, and where it is to be by TLS shakes hands: a step each.
+    // Connects, and if TLS is used does the handshake: one step each.
     std::expected<RespConnection, RespFailure> connect();
-    // Whether a server that says nothing to plain text answers a TLS handshake, on a connection of
-    // its own.
+    // Whether a server that does not answer plain text answers a TLS handshake, on a separate
+    // connection.
     bool answers_tls();
-    // The other way round: whether one that says nothing to a TLS handshake answers a PING.
+    // Whether a server that does not answer a TLS handshake answers a plain-text PING.
     bool answers_plain_text();
     Result put(RespConnection& to, Words words, std::uint64_t most_bytes);
     Result log_in(RespConnection& to);
-    // Several commands, sent together, in one step. The replies that came; when some are missing
-    // the connection is given up.
+    // Sends several commands together, in one step. Returns the replies received; if some are
+    // missing the connection is closed.
     using Replies = std::vector<std::unique_ptr<RespReply>>;
     Replies put_all(std::span<const RespConnection::Command> commands, std::uint64_t most_bytes);
     [[nodiscard]] std::vector<ServerClient>::iterator find_own(

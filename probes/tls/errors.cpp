@@ -21,7 +21,7 @@ namespace {
 constexpr std::size_t longest_name = 64;
 constexpr int most_names = 3;
 
-// Certificates come from the network: their texts can hold anything.
+// Certificates come from the network: their texts can contain anything.
 std::string printable(std::span<const unsigned char> bytes) {
     std::string text;
     for (const unsigned char byte : bytes.first(std::min(bytes.size(), longest_name)))
@@ -102,7 +102,7 @@ std::string why_refused(long error, const TlsNotes& notes) {
     }
 }
 
-// What the server has answered to our certificate, or to our having none (RFC 8446, section 6.2).
+// The server's alert about our certificate, or about the lack of one (RFC 8446, section 6.2).
 std::string why_server_refuses(int reason, const TlsNotes& notes) {
     constexpr const char* wants_certificate =
         "the server wants a client's certificate: give one with --cert and --key";
@@ -156,7 +156,7 @@ std::string why_tls_failed(const SSL& ssl, const TlsNotes& notes) {
         const char* text = ERR_reason_error_string(error);
         return fmt::format("the TLS handshake failed: {}", text != nullptr ? text : "no reason");
     }
-    // A system's error stands in errno, too, and is told from there.
+    // For a system error errno is set too, and is reported instead.
     if (error != 0 && ERR_GET_LIB(error) != ERR_LIB_SYS) {
         const char* text = ERR_reason_error_string(error);
         return fmt::format("TLS: {}", text != nullptr ? text : "an error of OpenSSL");

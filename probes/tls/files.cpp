@@ -12,7 +12,7 @@ namespace connleak::probes {
 
 namespace {
 
-// Names are shown as they were given; what is not printable there is not shown.
+// Names are shown as given, except for unprintable bytes.
 std::string shown(const std::string& name) {
     std::string text = name;
     for (char& letter : text)
@@ -20,7 +20,7 @@ std::string shown(const std::string& name) {
     return text;
 }
 
-// OpenSSL would read a device for ever. A pipe is fine: --key <(command).
+// OpenSSL would read a device forever. A pipe is allowed: --key <(command).
 std::string why_unreadable(const std::string& name, bool folder) {
     struct stat about {};
     if (::stat(name.c_str(), &about) != 0 || ::access(name.c_str(), R_OK) != 0)
@@ -29,8 +29,7 @@ std::string why_unreadable(const std::string& name, bool folder) {
     return S_ISREG(about.st_mode) || S_ISFIFO(about.st_mode) ? "" : "is no file";
 }
 
-// Called for a key that is encrypted. Nobody is there to be asked, and OpenSSL's own function would
-// ask on the terminal.
+// Called for an encrypted key. Never prompts; OpenSSL's own function would prompt on the terminal.
 int on_encrypted_key(char* /*buffer*/, int /*size*/, int /*writing*/, void* encrypted) {
     *static_cast<bool*>(encrypted) = true;
     return -1;

@@ -1,4 +1,4 @@
-// The files that TLS needs: authorities, our own certificate and its key. Internal to probes/tls*.
+// Loads the files that TLS needs: authorities, client certificate and key. Internal to probes/tls*.
 #pragma once
 
 #include <openssl/ssl.h>
@@ -9,7 +9,7 @@
 
 namespace connleak::probes {
 
-// "" or one line that names the option and says what is wrong with its file.
+// Returns "", or one line that names the option and the problem with its file.
 std::string load_files(SSL_CTX& context, const TlsSettings& settings);
 
 }  // namespace connleak::probes

@@ -2,8 +2,8 @@
 
 namespace connleak::probes {
 
-// TLS 1.2 (RFC 5246, section 7.4.1.2) with two usual ciphers and no extension. A server that wants
-// more answers with an alert, which tells as much.
+// TLS 1.2 (RFC 5246, section 7.4.1.2) with two common ciphers and no extension. A server that
+// requires more answers with an alert, which is enough.
 std::string_view tls_hello() {
     static constexpr char bytes[] =
         "\x16\x03\x01\x00\x2f"              // a handshake record
@@ -16,7 +16,7 @@ std::string_view tls_hello() {
     return {bytes, sizeof bytes - 1};
 }
 
-// A record of a handshake or an alert, of version 3.x.
+// A handshake or alert record, of version 3.x.
 bool is_tls_record(std::string_view head) {
     return head.starts_with("\x16\x03") || head.starts_with("\x15\x03");
 }

@@ -1,7 +1,7 @@
-// TLS by hiredis_ssl, with a session of OpenSSL that is made here and not by hiredis: hiredis
-// checks no names, and tells of a certificate only that it was refused. The handshake and what is
-// sent go to OpenSSL directly, because hiredis would send before the handshake is over, and would
-// keep a password in its buffer; what comes is read by redisBufferRead().
+// TLS with hiredis_ssl, but with an OpenSSL session created here: hiredis's own does not check
+// names, and reports only that a certificate was refused. The handshake and all sending use OpenSSL
+// directly, because hiredis would send before the handshake is complete, and would keep a password
+// in its buffer. Receiving uses redisBufferRead().
 #include <fmt/format.h>
 #include <hiredis/hiredis.h>
 #include <hiredis/hiredis_ssl.h>
@@ -31,7 +31,7 @@ struct TlsContext::Impl {
 
 struct TlsSession::Impl {
     SSL* ssl = nullptr;  // the redisContext frees it
-    TlsNotes notes;      // the session keeps its address
+    TlsNotes notes;      // the session holds a pointer to it
 };
 
 namespace {
@@ -40,8 +40,8 @@ TlsNotes* notes_of(const SSL* ssl) {
     return static_cast<TlsNotes*>(SSL_get_app_data(ssl));
 }
 
-// Called for each certificate of the chain. What a failure is about is noted here: afterwards
-// OpenSSL tells its number alone.
+// Called for each certificate of the chain. Records the details of a failure: afterwards OpenSSL
+// reports only its number.
 int on_certificate(int fine, X509_STORE_CTX* chain) {
     if (fine == 1) return 1;
     const auto* ssl = static_cast<const SSL*>(
@@ -52,7 +52,7 @@ int on_certificate(int fine, X509_STORE_CTX* chain) {
     return 0;
 }
 
-// Called when the server asks for a certificate and we have none.
+// Called when the server requests a certificate and we have none.
 int on_certificate_wanted(SSL* ssl, X509** /*certificate*/, EVP_PKEY** /*key*/) {
     if (TlsNotes* notes = notes_of(ssl)) notes->certificate_wanted = true;
     return 0;
@@ -76,7 +76,7 @@ std::expected<std::shared_ptr<const TlsContext>, std::string> TlsContext::make(
     SSL_CTX* context = impl->context.get();
     if (context == nullptr) return std::unexpected(std::string("TLS: OpenSSL cannot be used"));
     SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
-    // An answer tells its own end, so that one that is cut off is noticed without a farewell.
+    // An answer contains its own length, so truncation is noticed even without a close_notify.
     SSL_CTX_set_options(context, SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_NO_RENEGOTIATION);
     SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
@@ -116,8 +116,7 @@ std::expected<std::unique_ptr<TlsSession>, std::string> TlsSession::begin(redisC
                                  : SSL_set1_host(ssl, name.c_str())) == 1;
     }
     ERR_clear_error();
-    // It begins the handshake, and on a connection that does not block it does not wait for the
-    // end.
+    // It starts the handshake; on a non-blocking connection it does not wait for the end.
     if (!known || redisInitiateSSL(&connection, ssl) != REDIS_OK) {
         std::string why = known ? why_tls_failed(*ssl, impl->notes) : std::string();
         SSL_free(ssl);
@@ -166,8 +165,8 @@ TlsStep TlsSession::write(std::string_view bytes, std::size_t& taken) {
 }
 
 bool TlsSession::prepare_to_read() {
-    // A failed write leaves its error, and would be taken for the read's: the server's alert, which
-    // says why it has closed, is still there to be read.
+    // A failed write leaves its error in the queue, which would be taken for the read's error. The
+    // server's alert with the reason for closing can still be read.
     ERR_clear_error();
     return SSL_pending(impl_->ssl) > 0;
 }
