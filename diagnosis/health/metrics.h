@@ -60,7 +60,7 @@ struct Measures {
     }
 };
 
-// All metrics but group_growth, which needs earlier runs (diagnosis/growth.h).
+// All metrics but group_growth, which needs earlier runs (diagnosis/health/growth.h).
 Measures measure(const Sample& sample, const Report& report);
 
 // The name of a server in a line of `check`: "10.0.0.1:6379", "*:6379", "/run/redis.sock".

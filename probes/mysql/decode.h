@@ -1,5 +1,5 @@
 // Decodes the results of MySQL and MariaDB into records. No I/O: the bytes come from
-// mysql_libmariadb.cpp.
+// session.cpp.
 #pragma once
 
 #include <cstdint>

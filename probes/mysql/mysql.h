@@ -1,6 +1,6 @@
 // A conversation with MySQL or MariaDB through libmariadb (MariaDB Connector/C): settings,
-// counters, process list. A build without the library compiles mysql_absent.cpp instead of
-// mysql_libmariadb.cpp and mysql_questions.cpp.
+// counters, process list. A build without the library compiles absent.cpp instead of
+// session.cpp and queries.cpp.
 #pragma once
 
 #include <cstdint>

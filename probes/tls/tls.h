@@ -1,5 +1,5 @@
 // TLS for conversations with servers: OpenSSL sessions on hiredis connections (hiredis_ssl, part of
-// hiredis since 1.0). A build without it compiles tls_absent.cpp instead of tls_hiredis.cpp.
+// hiredis since 1.0). A build without it compiles absent.cpp instead of hiredis.cpp.
 #pragma once
 
 #include <cstddef>
