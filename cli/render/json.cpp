@@ -43,6 +43,8 @@ std::string number_text(T value) {
 }  // namespace
 
 Json::Json(std::nullptr_t) : text_(null) {}
+Json::Json(Kind kind) : kind_(kind) {}
+
 Json::Json(Literal literal) : text_(literal.text) {}
 Json::Json(Signed value) : text_(number_text(static_cast<std::int64_t>(value))) {}
 Json::Json(Unsigned value) : text_(number_text(static_cast<std::uint64_t>(value))) {}

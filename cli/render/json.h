@@ -61,7 +61,8 @@ class Json {
         std::string_view text;
     };
 
-    explicit Json(Kind kind) : kind_(kind) {}
+    // Not inline: Member is not complete here, and its vector is destroyed where this one fails.
+    explicit Json(Kind kind);
     explicit Json(Literal literal);
     explicit Json(Signed value);
     explicit Json(Unsigned value);
