@@ -27,6 +27,8 @@ enum class Kind : std::uint8_t {
 // Where the man page describes an option: in its verb's section, or once for all verbs.
 enum class Group : std::uint8_t { own, common, proof };
 
+// Members with braces may be left out of an initializer without a warning of GCC 12.
+// NOLINTBEGIN(readability-redundant-member-init)
 struct Word {
     std::string text;
     std::string help = {};
@@ -47,6 +49,7 @@ struct Option {
     std::string excludes = {};               // name of an option that cannot be combined with it
     std::string needs = {};                  // name of an option that it requires
     std::string unavailable = {};            // why this build does not support it
+    // NOLINTEND(readability-redundant-member-init)
 
     [[nodiscard]] std::vector<std::string> all_names() const;
     [[nodiscard]] bool is_called(std::string_view name) const;
