@@ -295,7 +295,7 @@ constexpr Found (*rules[])(const Context&) = {unreachable, refuses,     ghosts, 
 
 std::string target_text(const Server& server) {
     const bool anywhere = server.endpoint.address.is_unspecified();
-    std::string place =
+    const std::string place =
         anywhere ? ':' + std::to_string(server.endpoint.port) : server.endpoint.text();
     if (!server.path.empty()) return "unix:" + server.path;
     const ServerFamily& family = family_of(server.kind);
