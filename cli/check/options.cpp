@@ -92,6 +92,7 @@ Stop wrong(std::string text) {
 
 Command check_command() {
     std::vector<Word> metrics;
+    metrics.reserve(metric_count);
     for (std::size_t at = 0; at < metric_count; ++at)
         metrics.push_back({std::string(to_string(static_cast<Metric>(at)))});
     const auto rule = [&](std::string names, std::string help) -> Option {
