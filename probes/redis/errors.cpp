@@ -68,7 +68,7 @@ Refusal classify(std::string_view error_reply) {
 }
 
 RedisError error_of_reply(std::string_view error_reply, std::string_view password) {
-    std::string line = server_line(error_reply, password);
+    const std::string line = server_line(error_reply, password);
     const std::string_view code = code_of(line);
     return {std::string(code.empty() ? std::string_view(line) : code), line};
 }
